@@ -225,6 +225,13 @@ class WorkerSettings(_Section):
     agents: tuple[AgentName, ...] = Field(
         ("score", "index", "watch", "notify"), description="Agents that this worker runs", min_length=1, examples=[["score", "index"]]
     )
+    @field_validator("agents")
+    @classmethod
+    def _outbox_is_shared(cls, value: tuple[AgentName, ...]) -> tuple[AgentName, ...]:
+        if ("watch" in value) != ("notify" in value):
+            raise ValueError("watch and notify go together: they share the outbox of alerts")
+        return value
+
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = Field(
         0, description="Port of /metrics on 127.0.0.1; 0: any free", examples=[9108]
     )

@@ -1,0 +1,36 @@
+"""The notify agent: alerts → webhooks and the alert index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from streams.agents.intake import acknowledge, delivery_of, raw_topic
+from streams.agents.letters import Letters
+from streams.service import Service
+from streams.stages.contract import Delivery, Producer
+from streams.stages.delivery import deliver
+
+__all__ = ["MAX_ALERTS_AT_ONCE", "register"]
+
+MAX_ALERTS_AT_ONCE = 16
+
+
+def register(app: Any, service: Service, producer: Producer) -> None:
+    """Add the agent to `app`."""
+    stage, metrics, settings = service.notify, service.metrics, service.settings
+    assert stage is not None
+    letters = Letters(producer, service.ledger, metrics, settings.topics)
+
+    async def process(deliveries: Sequence[Delivery]) -> None:
+        await letters.deliver(await stage.process(deliveries), stage="notify")
+
+    async def bury(delivery: Delivery, error: Exception) -> None:
+        await letters.deliver([letters.write("notify", delivery, error)], stage="notify")
+
+    @app.agent(raw_topic(app, settings.topics.alerts), name="notify")  # type: ignore[untyped-decorator]
+    async def notify(stream: Any) -> None:
+        async for events in stream.noack_take(MAX_ALERTS_AT_ONCE, within=0.1):
+            with metrics.stage_seconds.labels(stage="notify").time():
+                await deliver([delivery_of(event) for event in events], process, bury, stage="notify", metrics=metrics)
+            acknowledge(events)

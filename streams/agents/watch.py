@@ -1,0 +1,32 @@
+"""The watch agent: documents.scored → alerts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streams.agents.intake import acknowledge, delivery_of, raw_topic
+from streams.agents.letters import Letters
+from streams.service import Service
+from streams.stages.contract import Delivery, Producer
+from streams.stages.delivery import deliver
+
+__all__ = ["register"]
+
+
+def register(app: Any, service: Service, producer: Producer) -> None:
+    """Add the agent to `app`."""
+    stage, metrics, settings = service.watch, service.metrics, service.settings
+    assert stage is not None
+    letters = Letters(producer, service.ledger, metrics, settings.topics)
+
+    async def bury(delivery: Delivery, error: Exception) -> None:
+        await letters.deliver([letters.write("watch", delivery, error)], stage="watch")
+        await service.ledger.watched([delivery.origin])
+
+    @app.agent(raw_topic(app, settings.topics.scored), name="watch")  # type: ignore[untyped-decorator]
+    async def watch(stream: Any) -> None:
+        await service.resend_alerts()
+        async for events in stream.noack_take(settings.search.batch_size, within=settings.search.linger):
+            with metrics.stage_seconds.labels(stage="watch").time():
+                await deliver([delivery_of(event) for event in events], stage.process, bury, stage="watch", metrics=metrics)
+            acknowledge(events)

@@ -1,0 +1,20 @@
+"""Where the service runs: the embedded stack on the data folder if there is one, else the configured servers."""
+
+from __future__ import annotations
+
+from streams.settings import Settings
+
+__all__ = ["where_it_runs"]
+
+
+def where_it_runs(settings: Settings) -> Settings:
+    """Settings that point at the embedded stack running on ``embedded.data``, if one does; else `settings` as they are.
+
+    Kafka servers that were configured win: whoever names a broker means it.
+    """
+    from streams.embedded.stack import find_stack
+
+    if "bootstrap_servers" in settings.kafka.model_fields_set:
+        return settings
+    found = find_stack(settings.embedded.data)
+    return settings if found is None else found.settings(settings)

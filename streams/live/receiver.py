@@ -1,0 +1,68 @@
+"""A webhook receiver on this machine, so that the demo delivers its alerts for real and checks their signatures."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+__all__ = ["Receiver"]
+
+
+class Receiver:
+    """Listens on a free port of 127.0.0.1 and keeps what verifies, by webhook-id.
+
+    Attributes:
+        secret: signing secret, fresh for each receiver.
+        url: where to deliver.
+        verified: payloads whose signature is right, by webhook-id.
+        refused: how many requests had a wrong one.
+    """
+
+    def __init__(self) -> None:
+        self.secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
+        self.verified: dict[str, dict[str, Any]] = {}
+        self.refused = 0
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._thread = threading.Thread(target=self._server.serve_forever, name="webhook receiver", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Address of the receiver."""
+        return f"http://127.0.0.1:{self._server.server_port}/alerts"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=2)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                try:
+                    Webhook(receiver.secret).verify(body, {name.lower(): value for name, value in self.headers.items()})
+                except WebhookVerificationError:
+                    receiver.refused += 1
+                    self.send_response(401)
+                else:
+                    receiver.verified[self.headers["webhook-id"]] = json.loads(body)
+                    self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Standard error belongs to the view."""
+
+        return Handler

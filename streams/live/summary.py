@@ -1,0 +1,77 @@
+"""What the demo found, as one object: for the summary on the terminal and for ``--json``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+__all__ = ["AlertSummary", "Snapshot", "Summary"]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSummary:
+    """An alert in short, with the ids of the documents that caused it."""
+
+    id: str
+    status: str
+    key: str
+    name: str
+    severity: str
+    starts_at: str
+    summary: str
+    p_value: float
+    languages: dict[str, int]
+    evidence: list[str]
+    headlines: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Totals of a run. `balanced` is the promise: produced = indexed + duplicates + dead-lettered + filtered."""
+
+    documents_in: int
+    indexed: int
+    duplicates: int
+    dead_lettered: int
+    filtered: int
+    near_copies: int
+    in_index: int
+    languages: dict[str, int]
+    sentiments: dict[str, int]
+    dead_letter_reasons: dict[str, int]
+    alerts: list[AlertSummary]
+    webhooks_verified: int
+    scorer: str
+    startup_seconds: float
+    seconds: float
+    documents_per_second: float
+
+    @property
+    def balanced(self) -> bool:
+        """Every document that came in is accounted for, and the index holds what was counted as indexed."""
+        ended = self.indexed + self.duplicates + self.dead_lettered + self.filtered
+        return self.documents_in == ended and self.in_index == self.indexed
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for ``--json``."""
+        return {**asdict(self), "balanced": self.balanced}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of a run at one moment, for the live view."""
+
+    phase: str
+    total: int
+    produced: int = 0
+    pending: int = 0
+    indexed: int = 0
+    duplicates: int = 0
+    dead: int = 0
+    filtered: int = 0
+    seconds: float = 0.0
+    rate: float = 0.0
+    children: list[tuple[str, str, str]] = field(default_factory=list)
+    latest: list[dict[str, Any]] = field(default_factory=list)
+    alerts: list[AlertSummary] = field(default_factory=list)
+    address: str = ""

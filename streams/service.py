@@ -1,0 +1,138 @@
+"""The parts of a worker, put together from the settings: what the agents call. Knows nothing of Faust."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import structlog
+
+from streams import __version__
+from streams.errors import TransientError
+from streams.ledger import KafkaLedger, Ledger
+from streams.metrics import Metrics
+from streams.stages.contract import Producer
+from streams.stages.delivery import until_it_works
+from streams.stages.index import IndexStage
+from streams.stages.notify import NotifyStage
+from streams.stages.score import ScoreStage
+from streams.stages.watch import WatchStage
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+    from streams.state import StateStore
+
+__all__ = ["WARM_UP_DOCUMENTS", "Service"]
+
+WARM_UP_DOCUMENTS = 5_000
+"""Newest documents read back from the index at start, so that near-copies are found across a restart."""
+
+log = structlog.get_logger(__name__)
+
+
+class Service:
+    """Everything the configured agents need, opened and closed together.
+
+    Args:
+        settings: the effective settings.
+        producer: takes records for the broker.
+    """
+
+    def __init__(self, settings: Settings, producer: Producer) -> None:
+        from streams.alerts.engine import Engine
+        from streams.alerts.rule import Rule
+        from streams.enrich.enricher import Enricher
+        from streams.scoring.selection import build_scorer
+        from streams.sinks.search import SearchSink
+        from streams.sinks.webhook import WebhookSink
+
+        self.settings = settings
+        self.metrics = Metrics()
+        self.sink = SearchSink(settings.search)
+        self.ledger, self._store = _keepers(settings)
+        self._producer = producer
+        self._closing = contextlib.AsyncExitStack()
+        agents = settings.worker.agents
+        self.score: ScoreStage | None = None
+        self.index: IndexStage | None = None
+        self.watch: WatchStage | None = None
+        self.notify: NotifyStage | None = None
+        if "score" in agents:
+            self._enricher = Enricher(settings.enrich)
+            self._scorer = build_scorer(settings)
+            self.score = ScoreStage(self._enricher, self._scorer, self.metrics)
+        if "index" in agents:
+            self.index = IndexStage(self.sink, self.ledger, self.metrics)
+        if "watch" in agents:
+            engine = Engine([Rule.from_settings(settings.alerts)])
+            self.watch = WatchStage(engine, self._store, producer, settings.topics.alerts, self.sink, self.ledger, self.metrics)
+        if "notify" in agents:
+            assert self.watch is not None, "settings keep watch and notify together"
+            self._webhook = WebhookSink(settings.webhook)
+            self.notify = NotifyStage(
+                self._webhook,
+                self.sink,
+                attempts=settings.webhook.attempts,
+                delivered=self.watch.acknowledge,
+                metrics=self.metrics,
+            )
+
+    async def open(self) -> None:
+        """Connect everything; waits for servers that are not there yet.
+
+        Raises:
+            BellwetherError: a part will never come up as configured.
+        """
+        self._closing.push_async_callback(self.sink.close)
+        self._closing.push_async_callback(self.ledger.close)
+        self._closing.push_async_callback(self._store.close)
+        await self._until("search", self.sink.open)
+        model_id = "none"
+        if self.score is not None:
+            self._closing.push_async_callback(self._scorer.close)
+            self._closing.callback(self.score.close)
+            await self._until("score", self._scorer.open)
+            model_id = self._scorer.model_id
+            await self._remember_recent()
+        if self.watch is not None:
+            await self._until("watch", self.watch.open)
+        if self.notify is not None:
+            self._closing.push_async_callback(self._webhook.close)
+        self.metrics.build.labels(version=__version__, model=model_id).set(1)
+        log.info("ready", agents=list(self.settings.worker.agents), model=model_id, search=self.sink.capabilities.summary())
+
+    async def resend_alerts(self) -> None:
+        """Send what the last run fired but did not see delivered; to be called when the broker is there."""
+        if self.watch is not None:
+            await self._until("watch", self.watch.resend)
+
+    async def close(self) -> None:
+        """Close everything that was opened. May be called twice."""
+        await self._closing.aclose()
+
+    async def _remember_recent(self) -> None:
+        if not self.settings.enrich.near_duplicates:
+            return
+        try:
+            recent = await self.sink.recent(WARM_UP_DOCUMENTS)
+        except TransientError as error:
+            log.warning("near-copies of documents from before this start will not be seen", error=str(error))
+            return
+        await asyncio.to_thread(lambda: [self._enricher.remember(key, title, text) for key, title, text in recent])
+
+    async def _until(self, stage: str, action: object) -> None:
+        assert callable(action)
+        await until_it_works(action, stage=stage, metrics=self.metrics)
+
+
+def _keepers(settings: Settings) -> tuple[Ledger, StateStore]:
+    """The journal keeps outcomes and state in the embedded mode; Kafka does in every other."""
+    if settings.journal is not None:
+        from streams.embedded.journal import Journal, JournalLedger, JournalStateStore
+
+        journal = Journal(settings.journal)
+        return JournalLedger(journal), JournalStateStore(journal)
+    from streams.alerts.changelog import ChangelogStateStore
+
+    return KafkaLedger(), ChangelogStateStore(settings)

@@ -1,0 +1,211 @@
+"""The score stage: read, clean, identify the language, find near-copies and entities, score.
+
+A near-copy takes the score of the document that it repeats: it is scored once, and both say the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+from streams.documents import (
+    DeadLetter,
+    ScoredDocument,
+    Sentiment,
+    Timings,
+    Topic,
+    Unscored,
+    parse_raw,
+)
+from streams.enrich.enricher import Arrival, Enriched, Enricher, Failed, Filtered
+from streams.errors import PermanentError
+from streams.metrics import Metrics
+from streams.scoring.contract import Scorer, Scores
+from streams.stages.contract import Delivery
+
+__all__ = ["REMEMBERED_SCORES", "ScoreStage"]
+
+REMEMBERED_SCORES = 20_000
+"""Scores kept for near-copies that come later."""
+
+Opinion: TypeAlias = tuple[Sentiment | None, Topic | None, Unscored | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    enriched: list[Enriched]
+    letters: list[DeadLetter]
+    received_at: datetime
+    enrich_ms: float
+
+
+class ScoreStage:
+    """Turns deliveries of the raw topic into scored documents and dead letters.
+
+    Args:
+        enricher: what is found out without the model; used by one thread only, in the order of the calls.
+        scorer: the model, open.
+        metrics: counts what happens.
+    """
+
+    def __init__(self, enricher: Enricher, scorer: Scorer, metrics: Metrics) -> None:
+        self._enricher = enricher
+        self._scorer = scorer
+        self._metrics = metrics
+        # One thread: the enricher remembers what it has seen, and batches must reach it in order.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="enrich")
+        self._opinions: OrderedDict[str, Opinion] = OrderedDict()
+        self._under_way: dict[str, asyncio.Future[Opinion | None]] = {}
+
+    async def process(self, deliveries: Sequence[Delivery]) -> list[ScoredDocument | DeadLetter]:
+        """One result for each delivery.
+
+        Raises:
+            TransientError: the scorer is away; the same call may succeed later.
+        """
+        loop = asyncio.get_running_loop()
+        prepared = await loop.run_in_executor(self._thread, self._prepare, deliveries)
+        started = time.perf_counter()
+        opinions = await self._opinions_of(prepared.enriched)
+        score_ms = (time.perf_counter() - started) * 1000
+        now = datetime.now(UTC)
+        timings = Timings(
+            received_at=prepared.received_at, scored_at=now, enrich_ms=round(prepared.enrich_ms, 2), score_ms=round(score_ms, 2)
+        )
+        model_id = self._scorer.model_id
+        scored = [_document(item, opinions[item.origin], model_id, timings) for item in prepared.enriched]
+        self._count(deliveries, scored, now)
+        return [*scored, *prepared.letters]
+
+    def close(self) -> None:
+        """Let the thread go."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _prepare(self, deliveries: Sequence[Delivery]) -> _Prepared:
+        started = time.perf_counter()
+        received_at = datetime.now(UTC)
+        arrivals: list[Arrival] = []
+        letters: list[DeadLetter] = []
+        originals = {delivery.origin: delivery.value for delivery in deliveries}
+
+        def bury(origin: str, reason: str, detail: str) -> None:
+            letters.append(
+                DeadLetter(
+                    reason=reason, detail=detail, stage="score", origin=origin, failed_at=received_at, original=originals[origin]
+                )
+            )
+
+        for delivery in deliveries:
+            try:
+                arrivals.append(Arrival(raw=parse_raw(delivery.value), origin=delivery.origin))
+            except PermanentError as error:
+                bury(delivery.origin, error.reason, error.message)
+        enriched: list[Enriched] = []
+        for result in self._enricher.enrich(arrivals):
+            match result:
+                case Enriched():
+                    enriched.append(result)
+                case Filtered() | Failed():
+                    bury(result.origin, result.reason, result.detail)
+        return _Prepared(enriched, letters, received_at, (time.perf_counter() - started) * 1000)
+
+    async def _opinions_of(self, items: Sequence[Enriched]) -> dict[str, Opinion]:
+        """The opinion on each item, by origin. Copies wait for their original, also in an earlier batch still under way."""
+        found: dict[str, Opinion] = {}
+        waiting: list[tuple[Enriched, asyncio.Future[Opinion | None]]] = []
+        to_score: list[Enriched] = []
+        mine: dict[str, asyncio.Future[Opinion | None]] = {}
+        for item in items:
+            known = self._opinions.get(item.duplicate_of) if item.duplicate_of else None
+            original = self._under_way.get(item.duplicate_of or item.id)
+            if item.unscored is not None:
+                found[item.origin] = (None, None, item.unscored)
+            elif known is not None:
+                found[item.origin] = known
+            elif original is not None:
+                waiting.append((item, original))
+            else:
+                to_score.append(item)
+                mine[item.id] = self._under_way[item.id] = asyncio.get_running_loop().create_future()
+        try:
+            found |= await self._score(to_score)
+            for item in to_score:
+                self._remember(item.id, found[item.origin])
+                mine[item.id].set_result(found[item.origin])
+        finally:
+            for key, future in mine.items():
+                if not future.done():
+                    future.set_result(None)
+                if self._under_way.get(key) is future:
+                    del self._under_way[key]
+        orphans = []
+        for item, original in waiting:
+            opinion = await original
+            if opinion is None:
+                orphans.append(item)
+            else:
+                found[item.origin] = opinion
+        if orphans:
+            found |= await self._score(orphans)
+        return found
+
+    async def _score(self, items: Sequence[Enriched]) -> dict[str, Opinion]:
+        if not items:
+            return {}
+        scores = await self._scorer.score([item.model_text for item in items])
+        return {item.origin: _opinion(scores, row, self._scorer.topics) for row, item in enumerate(items)}
+
+    def _remember(self, key: str, opinion: Opinion) -> None:
+        self._opinions[key] = opinion
+        while len(self._opinions) > REMEMBERED_SCORES:
+            self._opinions.popitem(last=False)
+
+    def _count(self, deliveries: Sequence[Delivery], scored: Sequence[ScoredDocument], now: datetime) -> None:
+        self._metrics.received.inc(len(deliveries))
+        for document in scored:
+            self._metrics.languages.labels(language=document.language.code).inc()
+            label = document.sentiment.label.value if document.sentiment else "unscored"
+            self._metrics.sentiments.labels(label=label).inc()
+            if document.duplicate_of:
+                self._metrics.near_copies.inc()
+        if scored:
+            self._metrics.event_lag.set((now - max(document.published_at for document in scored)).total_seconds())
+
+
+def _opinion(scores: Scores, row: int, topics: tuple[str, ...]) -> Opinion:
+    negative, neutral, positive = (min(1.0, max(0.0, round(float(value), 6))) for value in scores.sentiment[row])
+    probabilities = {label: min(1.0, max(0.0, round(float(value), 4))) for label, value in zip(topics, scores.topic[row], strict=True)}
+    topic = Topic(label=max(probabilities, key=probabilities.__getitem__), probabilities=probabilities) if probabilities else None
+    return Sentiment(negative=negative, neutral=neutral, positive=positive), topic, None
+
+
+def _document(item: Enriched, opinion: Opinion, model_id: str, timings: Timings) -> ScoredDocument:
+    sentiment, topic, unscored = opinion
+    raw = item.raw
+    return ScoredDocument(
+        id=item.id,
+        source=raw.source,
+        source_id=raw.id,
+        url=raw.url,
+        title=item.title,
+        text=item.text,
+        author=raw.author,
+        published_at=raw.published_at,
+        fetched_at=raw.fetched_at,
+        tags=raw.tags,
+        language=item.language,
+        sentiment=sentiment,
+        topic=topic,
+        unscored=unscored,
+        duplicate_of=item.duplicate_of,
+        entities=item.entities,
+        model_id=model_id,
+        timings=timings,
+        origin=item.origin,
+    )

@@ -1,0 +1,131 @@
+"""The watch stage: feed the alert engine, keep its state, send out what it says.
+
+Order matters for a crash at any point: first the state with the alerts in its outbox, then the alerts, then the ledger.
+After a restart the outbox is sent again; the same alert keeps its id.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+
+import structlog
+from pydantic import ValidationError
+
+from streams.alerts.engine import Engine
+from streams.documents import Alert, Decision, ScoredDocument
+from streams.errors import TransientError
+from streams.ledger import Ledger
+from streams.metrics import Metrics
+from streams.sinks.search import SearchSink
+from streams.stages.contract import Delivery, Producer, Record
+from streams.state import StateStore
+
+__all__ = ["MAX_DECISIONS_WAITING", "WatchStage", "alert_record"]
+
+MAX_DECISIONS_WAITING = 10_000
+"""Decisions held while the search server is away; the oldest are dropped beyond that, and counted."""
+
+log = structlog.get_logger(__name__)
+
+
+def alert_record(topic: str, alert: Alert) -> Record:
+    """The record of an alert, keyed by its fingerprint so that one key's alerts stay in order."""
+    return Record(topic=topic, key=alert.fingerprint.encode(), value=alert.model_dump_json().encode())
+
+
+class WatchStage:
+    """Watches deliveries of the scored topic.
+
+    Args:
+        engine: the alert engine, restored by :meth:`open`.
+        store: where its state survives.
+        producer: takes the alerts.
+        topic: name of the alerts topic.
+        sink: takes decisions; a search server that is away delays them, never an alert.
+        ledger: hears which documents the state holds.
+        metrics: counts alerts.
+    """
+
+    def __init__(
+        self, engine: Engine, store: StateStore, producer: Producer, topic: str, sink: SearchSink, ledger: Ledger, metrics: Metrics
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._producer = producer
+        self._topic = topic
+        self._sink = sink
+        self._ledger = ledger
+        self._metrics = metrics
+        self._decisions: deque[Decision] = deque()
+        self._changes: dict[str, bytes | None] = {}
+        self._unsent: list[Alert] = []
+
+    async def open(self) -> None:
+        """Restore the state. Raises TransientError when the store is away."""
+        self._engine.restore(await self._store.load())
+
+    async def resend(self) -> None:
+        """Send the alerts whose delivery nobody confirmed before the last stop. Raises TransientError."""
+        waiting = self._engine.undelivered()
+        if waiting:
+            log.info("sending alerts again that were not confirmed", alerts=len(waiting))
+            await self._producer.send([alert_record(self._topic, alert) for alert in waiting])
+
+    async def process(self, deliveries: Sequence[Delivery]) -> None:
+        """Count `deliveries`; alerts are with the broker and the state is durable when this returns.
+
+        Unreadable deliveries are left to the index stage, which dead-letters them.
+
+        Raises:
+            TransientError: state or alerts could not be written; the same call may succeed later and counts nothing twice.
+        """
+        documents: list[ScoredDocument] = []
+        for delivery in deliveries:
+            with suppress(ValidationError):
+                documents.append(ScoredDocument.model_validate_json(delivery.value))
+        result = self._engine.observe(documents)
+        self._decisions.extend(result.decisions)
+        self._unsent.extend(result.alerts)
+        for alert in result.alerts:
+            self._metrics.alerts.labels(rule=alert.rule, status=alert.status.value).inc()
+            log.warning("alert", status=alert.status.value, key=str(alert.key), summary=alert.summary, id=alert.id)
+        await self.flush()
+        if self._unsent:
+            await self._producer.send([alert_record(self._topic, alert) for alert in self._unsent])
+            self._unsent.clear()
+        await self._ledger.watched([document.origin for document in documents])
+        self._metrics.watched.inc(len(documents))
+        await self._write_decisions()
+
+    async def flush(self) -> None:
+        """Make the engine's changes durable. Raises TransientError; the changes then wait for the next call."""
+        self._changes.update(self._engine.changes())
+        if self._changes:
+            saved = dict(self._changes)
+            await self._store.save(saved)
+            # The notify agent flushes too: drop only what has not changed again meanwhile.
+            for key, value in saved.items():
+                if self._changes.get(key) is value:
+                    del self._changes[key]
+
+    async def acknowledge(self, alert: Alert) -> None:
+        """`alert` was delivered: it leaves the outbox. Raises TransientError."""
+        self._engine.acknowledge(alert)
+        await self.flush()
+
+    async def _write_decisions(self) -> None:
+        while len(self._decisions) > MAX_DECISIONS_WAITING:
+            self._decisions.popleft()
+            self._metrics.decisions_dropped.inc()
+        if not self._decisions:
+            return
+        batch = list(self._decisions)
+        try:
+            await self._sink.write_decisions(batch)
+        except TransientError as error:
+            log.warning("decisions wait: the search server is away", waiting=len(batch), error=str(error))
+            return
+        for _ in batch:
+            self._decisions.popleft()
