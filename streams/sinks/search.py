@@ -1,0 +1,361 @@
+"""The search sink: documents, alerts and decisions in Elasticsearch, each once however often it is delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from elasticsearch import ApiError, AsyncElasticsearch, ConflictError, NotFoundError, TransportError, UnsupportedProductError
+
+from streams.documents import Alert, AlertStatus, Decision, Outcome, ScoredDocument
+from streams.errors import BellwetherError, TransientError
+from streams.settings import SearchSettings
+from streams.sinks.bulk import NewRecord, create
+from streams.sinks.capabilities import Capabilities, ask
+from streams.sinks.connection import as_error, connect, masked
+from streams.sinks.mapping import VERSION, Names, Template, alerts_template, decisions_template, documents_template
+from streams.sinks.record import alert_from, alert_source, decision_source, document_source
+
+__all__ = ["IndexReport", "SearchSink"]
+
+log = structlog.get_logger(__name__)
+
+_PAGE = 5000
+"""Hits of one page. The embedded server reads everything it has for every page, so few and large ones; Elasticsearch gives 10,000."""
+_FAULTS = (ApiError, TransportError, UnsupportedProductError)
+
+
+@dataclass(slots=True)
+class IndexReport:
+    """What became of a batch.
+
+    Attributes:
+        outcomes: origin of a delivery to INDEXED or DUPLICATE.
+        rejected: documents that the server will never take: the document, the reason ``search.rejected``, and a detail.
+    """
+
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    rejected: list[tuple[ScoredDocument, str, str]] = field(default_factory=list)
+
+
+class SearchSink:
+    """Writes to and reads from one Elasticsearch. Open it once; use it from one event loop.
+
+    The sink does not retry: whoever calls it knows how long waiting is right.
+
+    Args:
+        settings: address, credentials, prefix of the indices.
+    """
+
+    def __init__(self, settings: SearchSettings) -> None:
+        self._settings = settings
+        self._names = Names(settings.index_prefix)
+        self._client: AsyncElasticsearch | None = None
+        self._capabilities: Capabilities | None = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the server can do, as it said when the sink was opened."""
+        if self._capabilities is None:
+            raise BellwetherError("search: the sink is not open")
+        return self._capabilities
+
+    async def open(self) -> None:
+        """Connect, ask the server what it can do, and put the index templates; existing indices get fields they lack.
+
+        Raises:
+            TransientError: the server does not answer yet.
+            BellwetherError: it refuses us, or is not Elasticsearch.
+        """
+        if self._client is None:
+            self._client = connect(self._settings)
+        client = self._client
+        try:
+            await self._put(client, alerts_template(self._names))
+            # The index of alerts is made at once: what a server can aggregate can only be asked where there is an index.
+            if not await client.indices.exists(index=self._names.alerts):
+                await client.options(ignore_status=400).indices.create(index=self._names.alerts)
+            capabilities = await ask(client, self._names, self._settings.url)
+            await self._put(client, documents_template(self._names, capabilities.analyzers))
+            await self._put(client, decisions_template(self._names))
+        except _FAULTS as error:
+            raise as_error(error, self._settings.url, "preparing the indices") from error
+        self._capabilities = capabilities
+
+    async def _put(self, client: AsyncElasticsearch, template: Template) -> None:
+        if await self._is_newer(client, template.name):
+            log.warning("search: the index template is of a newer version and stays", template=template.name)
+            return
+        await client.indices.put_index_template(name=template.name, **template.body)
+        await self._amend(client, template)
+
+    async def _is_newer(self, client: AsyncElasticsearch, name: str) -> bool:
+        try:
+            found = (await client.indices.get_index_template(name=name)).body["index_templates"]
+        except NotFoundError:
+            return False
+        return bool(found) and int(found[0]["index_template"].get("version") or 0) > VERSION
+
+    async def _amend(self, client: AsyncElasticsearch, template: Template) -> None:
+        """Give existing indices the fields of the template. An index that somebody made otherwise is left, and named."""
+        found = await client.indices.get_mapping(index=template.pattern, ignore_unavailable=True, allow_no_indices=True)
+        indices: dict[str, Any] = found.body
+        wanted = template.mapping["properties"]
+        for index, present in indices.items():
+            if _holds(present["mappings"].get("properties", {}), wanted):
+                continue
+            try:
+                await client.indices.put_mapping(index=index, properties=wanted)
+            except ApiError as error:
+                if error.status_code != 400:
+                    raise
+                log.warning("search: an index has a mapping of its own", index=index, error=str(error.message))
+
+    async def index(self, documents: Sequence[ScoredDocument]) -> IndexReport:
+        """Index `documents`, each id once.
+
+        A delivery whose document stands in the index already is INDEXED if that very delivery put it there (a repeat
+        after a crash), else DUPLICATE. Of two deliveries of one document in a batch the first is tried.
+
+        One id with publication dates of two months is two documents: it meets two indices.
+
+        Raises:
+            TransientError: the server is away, busy or closed to us; the same call may be made again, and indexes nothing twice.
+        """
+        report = IndexReport()
+        pending = list(documents)
+        while pending:
+            pending = await self._index_first(pending, report)
+        return report
+
+    async def _index_first(self, pending: Sequence[ScoredDocument], report: IndexReport) -> list[ScoredDocument]:
+        """Try the first delivery of each id; gives back those whose forerunner was refused, for they may fare better."""
+        ingested = datetime.now(UTC).isoformat(timespec="milliseconds")
+        analyzers = self.capabilities.analyzers
+        first: dict[tuple[str, str], ScoredDocument] = {}
+        keys: list[tuple[str, str]] = []
+        for document in pending:
+            key = (self._names.of_document(document), document.id)
+            keys.append(key)
+            first.setdefault(key, document)
+        records = [NewRecord(index, id, document_source(document, ingested, analyzers)) for (index, id), document in first.items()]
+        result = await create(self._open_client(), records, self._settings.url)
+        leaders = list(first.items())
+        stands = {leaders[position][0]: leaders[position][1].origin for position in result.created}
+        stands |= await self._origins([leaders[position][0] for position in result.existing])
+        refused = {leaders[position][0]: detail for position, detail in result.refused.items()}
+        later: list[ScoredDocument] = []
+        for key, document in zip(keys, pending, strict=True):
+            if key in stands:
+                report.outcomes[document.origin] = Outcome.INDEXED if stands[key] == document.origin else Outcome.DUPLICATE
+            elif document is first[key]:
+                report.rejected.append((document, "search.rejected", refused[key]))
+            else:
+                later.append(document)
+        return later
+
+    async def _origins(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Origins of documents that stand in the index (read in real time, not as of the last refresh)."""
+        if not keys:
+            return {}
+        wanted = [{"_index": index, "_id": id, "_source": ["origin"]} for index, id in keys]
+        try:
+            answer = (await self._open_client().mget(docs=wanted)).body
+        except _FAULTS as error:
+            raise self._transient(error, "mget") from error
+        origins: dict[tuple[str, str], str] = {}
+        for key, found in zip(keys, answer["docs"], strict=True):
+            if not found.get("found"):
+                raise TransientError(f"search: {masked(self._settings.url)}: {key[0]}/{key[1]} was there and is gone")
+            # Somebody else's document has no origin: it is there, and we did not put it there.
+            origins[key] = str(found.get("_source", {}).get("origin", ""))
+        return origins
+
+    async def write_alert(self, alert: Alert) -> None:
+        """Write an alert by its id. A firing one that is there already stays as it is; a resolved one changes the status.
+
+        What caused the alert (evidence, counts, summary) stays that of the firing.
+
+        Raises:
+            TransientError: as `index`.
+        """
+        client = self._open_client()
+        source = alert_source(alert)
+        try:
+            if alert.status is AlertStatus.RESOLVED:
+                await client.update(
+                    index=self._names.alerts, id=alert.id, doc={"status": alert.status.value}, upsert=source, retry_on_conflict=3
+                )
+            else:
+                await client.create(index=self._names.alerts, id=alert.id, document=source)
+        except ConflictError:
+            log.debug("search: the alert is there already", alert=alert.id)
+        except _FAULTS as error:
+            raise self._transient(error, "writing an alert") from error
+
+    async def write_decisions(self, decisions: Sequence[Decision]) -> None:
+        """Write decisions by their ids; those that are there stay as they are. One that the server refuses is logged.
+
+        Raises:
+            TransientError: as `index`.
+        """
+        unique = {decision.id: decision for decision in decisions}
+        records = [NewRecord(self._names.of_decision(decision), decision.id, decision_source(decision)) for decision in unique.values()]
+        if not records:
+            return
+        result = await create(self._open_client(), records, self._settings.url)
+        for position, detail in result.refused.items():
+            log.error("search: a decision was refused", decision=records[position].id, detail=detail)
+
+    async def recent(self, limit: int) -> list[tuple[str, str, str]]:
+        """Id, title and text of the documents indexed last, the newest last; near-copies are left out (their first is in).
+
+        Raises:
+            TransientError: as `index`.
+        """
+        found: list[tuple[str, str, str]] = []
+        after: list[Any] | None = None
+        await self._refresh(self._names.documents)
+        while len(found) < limit:
+            size = min(_PAGE, limit - len(found))
+            hits = await self._search(
+                self._names.documents,
+                size=size,
+                query={"bool": {"must_not": [{"exists": {"field": "duplicate_of"}}]}},
+                sort=[_descending("event.ingested", "date"), _descending("event.id", "keyword")],
+                source=["title", "text"],
+                search_after=after,
+            )
+            found += [(str(hit["_id"]), str(hit["_source"].get("title", "")), str(hit["_source"].get("text", ""))) for hit in hits]
+            if len(hits) < size:
+                break
+            after = hits[-1]["sort"]
+        found.reverse()
+        return found
+
+    async def latest(self, limit: int) -> list[dict[str, Any]]:
+        """The documents indexed last, the newest first, as far as the index was refreshed (once a second).
+
+        Keys: ``id``, ``published_at`` (ISO 8601), ``source``, ``language``, ``sentiment`` (label or None), ``score`` (or
+        None), ``topic`` (label or None), ``title``, ``duplicate_of`` (id or None).
+
+        Raises:
+            TransientError: as `index`.
+        """
+        hits = await self._search(
+            self._names.documents,
+            size=limit,
+            sort=[_descending("event.ingested", "date"), _descending("event.id", "keyword")],
+            source=["@timestamp", "source", "language", "sentiment", "topic.label", "title", "duplicate_of"],
+        )
+        return [_shown(str(hit["_id"]), hit["_source"]) for hit in hits]
+
+    async def alerts(self, limit: int) -> list[Alert]:
+        """Alerts, the one that began last first. Raises TransientError as `index`."""
+        await self._refresh(self._names.alerts)
+        hits = await self._search(self._names.alerts, size=limit, sort=[_descending("@timestamp", "date"), _descending("id", "keyword")])
+        return [alert_from(hit["_source"]) for hit in hits]
+
+    async def count(self) -> int:
+        """How many documents the index holds, now (it is refreshed first). Raises TransientError as `index`."""
+        await self._refresh(self._names.documents)
+        try:
+            answer = await self._open_client().count(index=self._names.documents, ignore_unavailable=True, allow_no_indices=True)
+        except _FAULTS as error:
+            raise self._transient(error, "counting") from error
+        return int(answer.body["count"])
+
+    async def count_languages(self) -> dict[str, int]:
+        """Documents by language, the most frequent first (refreshed first). Raises TransientError as `index`."""
+        await self._refresh(self._names.documents)
+        try:
+            answer = await self._open_client().search(
+                index=self._names.documents,
+                size=0,
+                aggs={"languages": {"terms": {"field": "language.code", "size": 300}}},
+                ignore_unavailable=True,
+                allow_no_indices=True,
+            )
+        except _FAULTS as error:
+            raise self._transient(error, "counting languages") from error
+        # Without any index there are no aggregations in the answer at all.
+        buckets = answer.body.get("aggregations", {}).get("languages", {}).get("buckets", [])
+        return {str(bucket["key"]): int(bucket["doc_count"]) for bucket in buckets}
+
+    async def close(self) -> None:
+        """Let go of the connections. May be called twice."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    def _open_client(self) -> AsyncElasticsearch:
+        if self._client is None:
+            raise BellwetherError("search: the sink is not open")
+        return self._client
+
+    def _transient(self, error: ApiError | TransportError | UnsupportedProductError, doing: str) -> TransientError:
+        """Once the sink was open, nothing that the server says is a reason to give documents up: rights come back too."""
+        fault = as_error(error, self._settings.url, doing)
+        return fault if isinstance(fault, TransientError) else TransientError(fault.message, mend=fault.mend)
+
+    async def _refresh(self, index: str) -> None:
+        try:
+            await self._open_client().indices.refresh(index=index, ignore_unavailable=True, allow_no_indices=True)
+        except _FAULTS as error:
+            raise self._transient(error, "refresh") from error
+
+    async def _search(
+        self,
+        index: str,
+        *,
+        size: int,
+        sort: list[dict[str, Any]],
+        query: dict[str, Any] | None = None,
+        source: list[str] | None = None,
+        search_after: list[Any] | None = None,
+    ) -> list[dict[str, Any]]:
+        try:
+            answer = await self._open_client().search(
+                index=index,
+                size=size,
+                sort=sort,
+                query=query,
+                source=True if source is None else {"includes": source},
+                search_after=search_after,
+                track_total_hits=False,
+                ignore_unavailable=True,
+                allow_no_indices=True,
+            )
+        except _FAULTS as error:
+            raise self._transient(error, "search") from error
+        hits: list[dict[str, Any]] = answer.body["hits"]["hits"]
+        return hits
+
+
+def _holds(present: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether a mapping has all fields that are wanted, at every depth."""
+    return all(
+        name in present and _holds(present[name].get("properties", {}), field.get("properties", {})) for name, field in wanted.items()
+    )
+
+
+def _descending(name: str, kind: str) -> dict[str, Any]:
+    return {name: {"order": "desc", "unmapped_type": kind}}
+
+
+def _shown(id: str, source: dict[str, Any]) -> dict[str, Any]:
+    sentiment = source.get("sentiment") or {}
+    return {
+        "id": id,
+        "published_at": source.get("@timestamp"),
+        "source": (source.get("source") or {}).get("name"),
+        "language": (source.get("language") or {}).get("code"),
+        "sentiment": sentiment.get("label"),
+        "score": sentiment.get("score"),
+        "topic": (source.get("topic") or {}).get("label"),
+        "title": source.get("title", ""),
+        "duplicate_of": source.get("duplicate_of"),
+    }
