@@ -83,7 +83,7 @@ def _questions(names: Names) -> dict[Feature, tuple[str, str, dict[str, Any] | N
         Feature.SIGNIFICANT_TEXT: ("POST", search, _aggregation("significant_text", {"field": "t"})),
         Feature.NESTED: ("POST", search, _aggregation("nested", {"path": "o"})),
         Feature.KNN: ("POST", f"{nothing}/_search", {"knn": {"field": "v", "query_vector": [1.0], "k": 1, "num_candidates": 1}}),
-        Feature.DELETE_BY_QUERY: ("POST", f"{nothing}/_delete_by_query", {"query": {"match_none": {}}}),
+        Feature.DELETE_BY_QUERY: ("POST", f"/{names.alerts}/_delete_by_query", {"query": {"match_none": {}}}),
         Feature.SCRIPTS: ("POST", "/_scripts/painless/_execute", {"script": {"source": "return 1"}}),
         Feature.ESQL: ("POST", "/_query", {"query": "ROW probe = 1"}),
     }

@@ -42,7 +42,8 @@ def connect(settings: SearchSettings) -> AsyncElasticsearch:
     if port is None:
         # The client wants the port spelt out; an address without one means what it means everywhere else.
         url = urlunsplit(parts._replace(netloc=f"{parts.netloc}:{443 if parts.scheme == 'https' else 80}"))
-    options: dict[str, Any] = {"request_timeout": settings.timeout, "max_retries": 1, "retry_on_timeout": False}
+    # No retries in the client: a broken connection must be seen, for the server that answers next may have lost what it was told.
+    options: dict[str, Any] = {"request_timeout": settings.timeout, "max_retries": 0}
     if settings.api_key is not None:
         options["api_key"] = settings.api_key.get_secret_value()
     elif settings.username is not None and settings.password is not None:

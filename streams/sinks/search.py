@@ -13,7 +13,7 @@ from elasticsearch import ApiError, AsyncElasticsearch, ConflictError, NotFoundE
 from streams.documents import Alert, AlertStatus, Decision, Outcome, ScoredDocument
 from streams.errors import BellwetherError, TransientError
 from streams.settings import SearchSettings
-from streams.sinks.bulk import NewRecord, create
+from streams.sinks.bulk import Created, NewRecord, create
 from streams.sinks.capabilities import Capabilities, ask
 from streams.sinks.connection import as_error, connect, masked
 from streams.sinks.mapping import VERSION, Names, Template, alerts_template, decisions_template, documents_template
@@ -55,6 +55,7 @@ class SearchSink:
         self._names = Names(settings.index_prefix)
         self._client: AsyncElasticsearch | None = None
         self._capabilities: Capabilities | None = None
+        self._lost = False
 
     @property
     def capabilities(self) -> Capabilities:
@@ -72,7 +73,9 @@ class SearchSink:
         """
         if self._client is None:
             self._client = connect(self._settings)
-        client = self._client
+        await self._prepare(self._client)
+
+    async def _prepare(self, client: AsyncElasticsearch) -> None:
         try:
             await self._put(client, alerts_template(self._names))
             # The index of alerts is made at once: what a server can aggregate can only be asked where there is an index.
@@ -84,6 +87,19 @@ class SearchSink:
         except _FAULTS as error:
             raise as_error(error, self._settings.url, "preparing the indices") from error
         self._capabilities = capabilities
+        self._lost = False
+
+    async def _ready(self) -> AsyncElasticsearch:
+        """The client, for a writing. A server that was away may have lost its templates, or be another one: it is prepared again."""
+        client = self._open_client()
+        if self._lost:
+            try:
+                await self._prepare(client)
+            except TransientError:
+                raise
+            except BellwetherError as error:
+                raise TransientError(error.message, mend=error.mend) from error
+        return client
 
     async def _put(self, client: AsyncElasticsearch, template: Template) -> None:
         if await self._is_newer(client, template.name):
@@ -128,10 +144,13 @@ class SearchSink:
         report = IndexReport()
         pending = list(documents)
         while pending:
-            pending = await self._index_first(pending, report)
+            client = await self._ready()
+            pending = await self._index_first(client, pending, report)
         return report
 
-    async def _index_first(self, pending: Sequence[ScoredDocument], report: IndexReport) -> list[ScoredDocument]:
+    async def _index_first(
+        self, client: AsyncElasticsearch, pending: Sequence[ScoredDocument], report: IndexReport
+    ) -> list[ScoredDocument]:
         """Try the first delivery of each id; gives back those whose forerunner was refused, for they may fare better."""
         ingested = datetime.now(UTC).isoformat(timespec="milliseconds")
         analyzers = self.capabilities.analyzers
@@ -142,7 +161,7 @@ class SearchSink:
             keys.append(key)
             first.setdefault(key, document)
         records = [NewRecord(index, id, document_source(document, ingested, analyzers)) for (index, id), document in first.items()]
-        result = await create(self._open_client(), records, self._settings.url)
+        result = await self._create(client, records)
         leaders = list(first.items())
         stands = {leaders[position][0]: leaders[position][1].origin for position in result.created}
         stands |= await self._origins([leaders[position][0] for position in result.existing])
@@ -156,6 +175,13 @@ class SearchSink:
             else:
                 later.append(document)
         return later
+
+    async def _create(self, client: AsyncElasticsearch, records: Sequence[NewRecord]) -> Created:
+        try:
+            return await create(client, records, self._settings.url)
+        except TransientError as error:
+            self._lost = self._lost or isinstance(error.__cause__, TransportError)
+            raise
 
     async def _origins(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """Origins of documents that stand in the index (read in real time, not as of the last refresh)."""
@@ -182,7 +208,7 @@ class SearchSink:
         Raises:
             TransientError: as `index`.
         """
-        client = self._open_client()
+        client = await self._ready()
         source = alert_source(alert)
         try:
             if alert.status is AlertStatus.RESOLVED:
@@ -206,7 +232,7 @@ class SearchSink:
         records = [NewRecord(self._names.of_decision(decision), decision.id, decision_source(decision)) for decision in unique.values()]
         if not records:
             return
-        result = await create(self._open_client(), records, self._settings.url)
+        result = await self._create(await self._ready(), records)
         for position, detail in result.refused.items():
             log.error("search: a decision was refused", decision=records[position].id, detail=detail)
 
@@ -298,6 +324,7 @@ class SearchSink:
 
     def _transient(self, error: ApiError | TransportError | UnsupportedProductError, doing: str) -> TransientError:
         """Once the sink was open, nothing that the server says is a reason to give documents up: rights come back too."""
+        self._lost = self._lost or isinstance(error, TransportError)
         fault = as_error(error, self._settings.url, doing)
         return fault if isinstance(fault, TransientError) else TransientError(fault.message, mend=fault.mend)
 
