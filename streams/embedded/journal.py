@@ -72,11 +72,21 @@ class Journal:
                 rows.append(seq)
         return rows
 
-    def pending(self, after: int, limit: int) -> list[tuple[int, bytes]]:
-        """At most `limit` documents whose way has not ended, row number > `after`, in the order of arrival."""
+    def pending(self, after: int, limit: int, *, max_bytes: int = 16_777_216) -> list[tuple[int, bytes]]:
+        """Documents whose way has not ended, row number > `after`, in the order of arrival.
+
+        At most `limit`, and no more once they have `max_bytes` together.
+        """
         query = "SELECT seq, body FROM document JOIN message USING (seq) WHERE open AND document.seq > ? ORDER BY document.seq LIMIT ?"
+        found: list[tuple[int, bytes]] = []
+        size = 0
         with self._storage.read.reading() as connection:
-            return [(int(seq), bytes(body)) for seq, body in connection.execute(query, (after, limit))]
+            for seq, body in connection.execute(query, (after, limit)):
+                found.append((int(seq), bytes(body)))
+                size += len(body)
+                if size >= max_bytes:
+                    break
+        return found
 
     def finish(self, outcomes: Mapping[int, Outcome]) -> None:
         """Note how the way of these rows ended. The first outcome of a row stays; rows that are not known are ignored."""

@@ -1,0 +1,90 @@
+"""Makes sure that what counts as indexed is on the search server's disk.
+
+The embedded search server answers a bulk request from memory and writes its whole index to one file about once a second,
+so a kill -9 takes the last second with it. Two writes that were seen to end after an outcome was noted prove it safe: the
+second one began after the first had ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Final
+
+import httpx
+import structlog
+
+from streams.embedded.journal import Journal
+from streams.errors import TransientError
+
+__all__ = ["Keeper"]
+
+_log = structlog.get_logger(__name__)
+
+_LOOK_SECONDS: Final = 0.25
+_IDLE_SECONDS: Final = 1.0
+_NUDGE_SECONDS: Final = 3.0
+_MARKER: Final = "bellwether-keeper/_doc/marker"
+
+
+class Keeper:
+    """Settles outcomes in the journal, in the background.
+
+    Args:
+        journal: whose outcomes to settle.
+        data_file: the file that the search server replaces.
+        url: the search server.
+    """
+
+    def __init__(self, journal: Journal, data_file: Path, url: str) -> None:
+        self._journal = journal
+        self._file = data_file
+        self._url = url
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Settle from now on."""
+        self._task = asyncio.create_task(self._run(), name="keeper")
+
+    async def stop(self) -> None:
+        """Settle no more. May be called twice."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                if await asyncio.to_thread(self._journal.mark):
+                    await self._next_write()
+                    await self._next_write()
+                    await asyncio.to_thread(self._journal.settle)
+                else:
+                    await asyncio.sleep(_IDLE_SECONDS)
+            except (TransientError, httpx.HTTPError) as error:
+                _log.warning("outcomes are settled later", error=str(error) or repr(error))
+                await asyncio.sleep(_IDLE_SECONDS)
+
+    async def _next_write(self) -> None:
+        """Wait until the file was replaced. A server that has nothing new to write is given something."""
+        before = self._version()
+        began = time.monotonic()
+        while self._version() == before:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if time.monotonic() - began > _NUDGE_SECONDS:
+                began = time.monotonic()
+                await self._nudge()
+
+    async def _nudge(self) -> None:
+        async with httpx.AsyncClient(trust_env=False, timeout=10.0) as client:
+            response = await client.put(f"{self._url}/{_MARKER}", json={"at": time.time()})
+            response.raise_for_status()
+
+    def _version(self) -> tuple[int, int, int]:
+        try:
+            found = self._file.stat()
+        except FileNotFoundError:
+            return (0, 0, 0)
+        return (found.st_ino, found.st_mtime_ns, found.st_size)

@@ -1,0 +1,366 @@
+"""The one-command mode: broker, search, Triton and worker as one thing that starts, stays up, drains and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+import psutil
+import structlog
+
+from streams.embedded import broker, search, triton
+from streams.embedded.feeder import Feeder
+from streams.embedded.journal import Journal, JournalIntake
+from streams.embedded.keeper import Keeper
+from streams.embedded.ports import HOST, free_ports
+from streams.embedded.process import Child, ChildSpec, ChildState, ChildStatus
+from streams.embedded.runtime import ChildRecord, StackInfo, find_stack, lock_folder, remove_stack, sweep, write_stack
+from streams.embedded.worker import worker_spec
+from streams.errors import StackError
+from streams.topics import ensure_topics
+
+if TYPE_CHECKING:
+    import os
+
+    from filelock import FileLock
+
+    from streams.settings import Settings
+
+__all__ = ["Stack", "StackInfo", "find_stack"]
+
+_log = structlog.get_logger(__name__)
+
+_DRAIN_SECONDS: Final = 4.5
+_STOP_SECONDS: Final = 9.0
+_LAST_ACK_SECONDS: Final = 1.0
+
+
+class Stack:
+    """The embedded stack on one data folder.
+
+    Args:
+        settings: what the user configured; `embedded.data` is the folder.
+        entities: companies to recognise, instead of those configured.
+        worker_command: what to run instead of our own worker; gets ``--ready-file PATH``.
+        extra_worker_env: more environment variables for the worker.
+        triton_repository: Triton's models; None: those that are shipped.
+        on_status: called in the event loop whenever a child changed.
+
+    Attributes:
+        settings: the effective settings; once started, they point at the children.
+        scorer: what scores: ``triton``, ``onnx`` or ``noop``.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        entities: Path | None = None,
+        worker_command: Sequence[str | os.PathLike[str]] | None = None,
+        extra_worker_env: Mapping[str, str] | None = None,
+        triton_repository: Path | None = None,
+        on_status: Callable[[list[ChildStatus]], None] | None = None,
+    ) -> None:
+        data = settings.embedded.data.expanduser().absolute()
+        enrich = settings.enrich if entities is None else settings.enrich.model_copy(update={"entities": entities})
+        self._wanted = settings.scoring.backend
+        self.settings = settings.model_copy(
+            update={"embedded": settings.embedded.model_copy(update={"data": data}), "enrich": enrich, "journal": data / "journal.db"}
+        )
+        self._data = data
+        self._logs = data / "logs"
+        self._worker_command = None if worker_command is None else [str(part) for part in worker_command]
+        self._extra_worker_env = dict(extra_worker_env or {})
+        self._repository = triton_repository or triton.REPOSITORY
+        self._on_status = on_status
+        self._lock: FileLock | None = None
+        self._journal: Journal | None = None
+        self._feeder: Feeder | None = None
+        self._keeper: Keeper | None = None
+        self._intakes: list[JournalIntake] = []
+        self._state = "stopped"
+        self._given_up = asyncio.Event()
+        self._fallback: asyncio.Task[None] | None = None
+        self.broker = Child(
+            "broker", self._broker_spec, before_restart=self._broker_down, after_restart=self._broker_up, changed=self._changed
+        )
+        self.search = Child(
+            "search", self._search_spec, before_restart=self._search_down, after_restart=self._search_up, changed=self._changed
+        )
+        self.triton = Child("triton", self._triton_spec, changed=self._changed)
+        self.worker = Child("worker", self._worker_spec, changed=self._changed)
+        self._children = (self.broker, self.search, self.triton, self.worker)
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of the folder; may be asked before the start and after the stop, too."""
+        if self._journal is None:
+            self._journal = Journal(self._data / "journal.db")
+        return self._journal
+
+    @property
+    def scorer(self) -> str:
+        """What scores: ``triton``, ``onnx`` or ``noop``."""
+        return self.settings.scoring.backend
+
+    def status(self) -> list[ChildStatus]:
+        """Every child, in the order of the start."""
+        return [child.status for child in self._children]
+
+    def intake(self) -> JournalIntake:
+        """Where sources hand documents in; closed when the stack stops."""
+        intake = JournalIntake(self.journal, self.settings.embedded.max_pending)
+        self._intakes.append(intake)
+        return intake
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start everything, and return when documents can flow. What was not finished last time is fed again.
+
+        Raises:
+            StackError: another stack has the folder, or a child does not come up; everything is stopped again.
+        """
+        self._lock = lock_folder(self._data)
+        try:
+            await asyncio.to_thread(sweep, self._data)
+            # How the search server of the last run ended is not known: what it may have lost is fed again.
+            await asyncio.to_thread(self.journal.reopen)
+            self._choose_ports()
+            self._state = "starting"
+            self._changed()
+            outcomes = await asyncio.gather(self._start_broker(), self.search.start(), self._start_triton(), return_exceptions=True)
+            _raise_first(outcomes)
+            await self.worker.start()
+            url = self.settings.search.url
+            self._feeder = Feeder(self.journal, self.settings)
+            self._feeder.start()
+            self._keeper = Keeper(self.journal, self._data / "search" / search.DATA_FILE, url)
+            self._keeper.start()
+        except BaseException:
+            await self.stop()
+            raise
+        self._state = "up"
+        self._changed()
+
+    async def drain(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - the caller decides what false means
+        """Wait until nothing is pending, at most `timeout` seconds. Says whether that was reached.
+
+        Raises:
+            StackError: a child that is needed was given up.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while await asyncio.to_thread(self.journal.backlog):
+            self._raise_given_up()
+            if deadline is not None and time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(0.05)
+        return True
+
+    async def wait_failed(self) -> None:
+        """Wait until a child that is needed is given up. Raises its StackError."""
+        await self._given_up.wait()
+        self._raise_given_up()
+
+    async def stop(self) -> None:
+        """Take nothing more in, finish what is under way (a few seconds), stop all children. Within ten seconds; may be called twice.
+
+        What could not be finished stays in the journal for the next start.
+        """
+        if self._lock is None:
+            return
+        deadline = time.monotonic() + _STOP_SECONDS
+        self._state = "stopping"
+        self._changed()
+        for intake in self._intakes:
+            await intake.close()
+        await self._finish_under_way()
+        if self._fallback is not None:
+            self._fallback.cancel()
+            await asyncio.gather(self._fallback, return_exceptions=True)
+        await asyncio.gather(*(child.release() for child in self._children))
+        if self._feeder is not None:
+            await self._feeder.stop()
+        if self._keeper is not None:
+            await self._keeper.stop()
+        await self.worker.stop(seconds=max(0.5, min(2.5, deadline - time.monotonic() - 2.0)))
+        left = max(0.5, deadline - time.monotonic() - 0.5)
+        was_up = self.search.status.pid is not None
+        await asyncio.gather(
+            self.broker.stop(seconds=min(1.0, left)), self.triton.stop(seconds=min(2.5, left)), self.search.stop(seconds=left)
+        )
+        if was_up and self.search.returncode == 0:
+            # A search server that stops by itself writes its index first.
+            await asyncio.to_thread(self.journal.mark)
+            await asyncio.to_thread(self.journal.settle)
+        self._close()
+
+    def _close(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+        remove_stack(self._data)
+        self._state = "stopped"
+        assert self._lock is not None
+        self._lock.release()
+        self._lock = None
+
+    async def _finish_under_way(self) -> None:
+        if self._feeder is None or self.worker.status.state != ChildState.UP or self.broker.status.state != ChildState.UP:
+            return
+        self._feeder.hold()
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        while time.monotonic() < deadline:
+            if not await asyncio.to_thread(self._feeder.in_flight):
+                return
+            await asyncio.sleep(0.05)
+
+    def _raise_given_up(self) -> None:
+        for child in self._children:
+            if child is not self.triton and child.failure is not None:
+                raise child.failure
+
+    def _choose_ports(self) -> None:
+        kafka, search_port, http, grpc, metrics, worker_metrics = free_ports(6)
+        self._triton_ports = triton.TritonPorts(http, grpc, metrics)
+        self._search_port = search_port
+        base = self.settings
+        self.settings = base.model_copy(
+            update={
+                "kafka": base.kafka.model_copy(update={"bootstrap_servers": f"{HOST}:{kafka}", "security_protocol": "PLAINTEXT"}),
+                "topics": base.topics.model_copy(update={"partitions": 1, "replication": 1}),
+                "triton": base.triton.model_copy(update={"url": f"{HOST}:{grpc}"}),
+                "search": base.search.model_copy(
+                    update={"url": f"http://{HOST}:{search_port}", "username": None, "password": None, "api_key": None, "ca_certs": None}
+                ),
+                "worker": base.worker.model_copy(update={"metrics_port": base.worker.metrics_port or worker_metrics}),
+            }
+        )
+
+    async def _start_broker(self) -> None:
+        await self.broker.start()
+        await asyncio.to_thread(ensure_topics, self.settings)
+
+    async def _start_triton(self) -> None:
+        backend = self._wanted
+        if backend in {"onnx", "noop"}:
+            self.triton.note(ChildState.OFF, f"not needed: scoring.backend is {backend}")
+            return
+        off = self.settings.embedded.triton == "off"
+        reason = "embedded.triton is off" if off else await asyncio.to_thread(triton.available, self._repository)
+        if reason is None:
+            try:
+                await self.triton.start()
+            except StackError as error:
+                if backend == "triton":
+                    raise
+                self._score_in_worker(ChildState.FAILED, error.message)
+            else:
+                self._score_with("triton")
+        elif backend == "triton":
+            raise StackError(
+                f"scoring.backend is triton, but {reason}", mend="BELLWETHER_SCORING__BACKEND=auto scores in the worker instead"
+            )
+        else:
+            self._score_in_worker(ChildState.OFF, reason)
+
+    def _score_with(self, backend: str) -> None:
+        self.settings = self.settings.model_copy(update={"scoring": self.settings.scoring.model_copy(update={"backend": backend})})
+
+    def _score_in_worker(self, state: ChildState, reason: str) -> None:
+        _log.warning("scoring in the worker instead of Triton", reason=reason)
+        self._score_with("onnx")
+        self.triton.note(state, f"scoring in the worker instead: {reason}")
+
+    async def _triton_given_up(self) -> None:
+        """Triton will not stay up: the worker scores by itself from now on."""
+        await self.worker.stop()
+        self._score_in_worker(ChildState.FAILED, self.triton.status.detail)
+        self.worker.start_soon()
+
+    def _broker_spec(self) -> ChildSpec:
+        return broker.broker_spec(int(self.settings.kafka.bootstrap_servers.rpartition(":")[2]), self._logs)
+
+    def _search_spec(self) -> ChildSpec:
+        return search.search_spec(self._search_port, self._data / "search", self._logs)
+
+    def _triton_spec(self) -> ChildSpec:
+        return triton.triton_spec(self.settings, self._triton_ports, self._data / "triton", self._logs, self._repository)
+
+    def _worker_spec(self) -> ChildSpec:
+        ready = self._data / "worker-ready.json"
+        return worker_spec(self.settings, ready, self._logs, command=self._worker_command, extra_env=self._extra_worker_env)
+
+    async def _broker_down(self, _: Child) -> None:
+        """Its log is gone, and with it every position that the worker holds."""
+        if self._feeder is not None:
+            await self._feeder.stop()
+        await self.worker.stop(seconds=0.0)
+
+    async def _broker_up(self, _: Child) -> None:
+        await asyncio.to_thread(ensure_topics, self.settings)
+        if self._feeder is not None:
+            self._feeder.rewind()
+            self._feeder.start()
+        self.worker.start_soon()
+
+    async def _search_down(self, _: Child) -> None:
+        if self._keeper is not None:
+            await self._keeper.stop()
+        # Outcomes that it acknowledged with its last breath are on their way to the journal: they are taken back, too.
+        await asyncio.sleep(_LAST_ACK_SECONDS)
+
+    async def _search_up(self, _: Child) -> None:
+        lost = await asyncio.to_thread(self.journal.reopen)
+        if self._feeder is not None:
+            self._feeder.feed_again(lost)
+        if self._keeper is not None:
+            self._keeper.start()
+
+    def _changed(self) -> None:
+        if self._lock is None:
+            return
+        if self._state == "up":
+            if any(child.failure is not None for child in self._children if child is not self.triton):
+                self._given_up.set()
+            if self.triton.failure is not None and self._wanted == "auto" and self._fallback is None:
+                self._fallback = asyncio.create_task(self._triton_given_up(), name="score without Triton")
+        write_stack(self._info())
+        if self._on_status is not None:
+            self._on_status(self.status())
+
+    def _info(self) -> StackInfo:
+        me = psutil.Process()
+        settings = self.settings
+        return StackInfo(
+            pid=me.pid,
+            started=me.create_time(),
+            state=self._state,
+            data=self._data,
+            kafka=settings.kafka.bootstrap_servers,
+            search=settings.search.url,
+            triton=settings.triton.url if self.scorer == "triton" else None,
+            scorer=self.scorer,
+            journal=self._data / "journal.db",
+            metrics_port=settings.worker.metrics_port,
+            children=tuple(
+                ChildRecord(name=child.name, pid=status.pid, started=child.started, program=child.program, port=status.port)
+                for child in self._children
+                if (status := child.status).pid is not None and child.started is not None
+            ),
+        )
+
+
+def _raise_first(outcomes: Iterable[object]) -> None:
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
