@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ from streams.settings import Settings, TritonSettings
 class Server:
     """A tritonserver that can be killed, frozen and started again on its ports."""
 
-    def __init__(self, folder: Path, repository: Path = REPOSITORY, **environment: str) -> None:
+    def __init__(self, folder: Path, repository: Path, **environment: str) -> None:
         self.ports = TritonPorts(*free_ports(3))
         self.log = folder / "triton.log"
         self.folder = folder
@@ -88,14 +88,25 @@ def _triton(artifact: Artifact) -> None:
 
 
 @pytest.fixture(scope="module")
-def running(_triton: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("triton"))
-    server.start()
-    try:
-        asyncio.run(server.ready())
-        yield server
-    finally:
+def make_server(_triton: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Makes servers (a repository and environment variables may be given) and kills them in the end."""
+    made: list[Server] = []
+
+    def make(repository: Path = REPOSITORY, **environment: str) -> Server:
+        made.append(Server(tmp_path_factory.mktemp("triton"), repository, **environment))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for server in made:
         server.kill()
+
+
+@pytest.fixture(scope="module")
+def running(make_server: Callable[..., Server]) -> Server:
+    server = make_server()
+    asyncio.run(server.ready())
+    return server
 
 
 @pytest_asyncio.fixture
