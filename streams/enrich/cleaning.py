@@ -141,12 +141,14 @@ def width(text: str) -> int:
 def _cut(text: str, limit: int) -> str:
     if len(text) <= limit and width(text) <= limit:
         return text
-    room, end = limit, 0
-    for character in text[:limit]:
-        room -= 2 if _WIDE.match(character) else 1
-        if room < 0:
-            break
-        end += 1
+    end = limit
+    if _WIDE.search(text, 0, limit):
+        room, end = limit, 0
+        for character in text[:limit]:
+            room -= 2 if _WIDE.match(character) else 1
+            if room < 0:
+                break
+            end += 1
     sentence = 0
     for match in _SENTENCE_END.finditer(text, end // 2, end):
         sentence = match.end()
@@ -163,4 +165,5 @@ def _cut(text: str, limit: int) -> str:
 
 def has_words(text: str) -> bool:
     """Whether `text` (clean) says anything in letters, addresses and mentions aside."""
-    return any(map(str.isalpha, plain(text)))
+    # Nearly every text says something at its beginning.
+    return any(map(str.isalpha, plain(text[:LEAD]))) or (len(text) > LEAD and any(map(str.isalpha, plain(text))))

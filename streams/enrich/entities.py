@@ -25,30 +25,29 @@ _MAX_LINE = 65_536
 _MEND = 'one JSON object a line, for example {"id":"acme","name":"Acme Corp","kind":"company","tickers":["ACME"],"aliases":{"en":["Acme"]}}'
 
 # One character for one character, so that a match in the folded text has the same place in the text.
-_FOLD = str.maketrans(
-    {
-        "İ": "i",
-        "ı": "i",
-        "ς": "σ",
-        "ё": "е",
-        "Ё": "е",
-        "أ": "ا",
-        "إ": "ا",
-        "آ": "ا",
-        "ٱ": "ا",
-        "ى": "ي",
-        "ی": "ي",
-        "ک": "ك",
-        "ة": "ه",
-        "’": "'",
-        "ʼ": "'",
-        "\u2010": "-",
-        "\u2011": "-",
-        "\u00a0": " ",
-        "\n": " ",
-        **{chr(0xFF01 + i): chr(0x21 + i) for i in range(94)},
-    }
-)
+_FOLD = {
+    "İ": "i",
+    "ı": "i",
+    "ς": "σ",
+    "ё": "е",
+    "Ё": "е",
+    "أ": "ا",
+    "إ": "ا",
+    "آ": "ا",
+    "ٱ": "ا",
+    "ى": "ي",
+    "ی": "ي",
+    "ک": "ك",
+    "ة": "ه",
+    "’": "'",
+    "ʼ": "'",
+    "\u2010": "-",
+    "\u2011": "-",
+    "\u00a0": " ",
+    "\n": " ",
+    **{chr(0xFF01 + place): chr(0x21 + place) for place in range(94)},
+}
+_FOLDED = re.compile("[" + "".join(map(re.escape, _FOLD)) + "]")
 
 _UNSPACED = frozenset({"CJK", "HIRAGANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN"})
 # Short words that Semitic scripts and Korean write together with a name.
@@ -97,7 +96,9 @@ class _Alias:
 
 def fold(text: str) -> str:
     """`text` as it is compared: lower case without the distinctions that headlines do not keep; as long as `text`."""
-    return text.lower() if text.isascii() else text.translate(_FOLD).lower()
+    if not text.isascii() or "\n" in text:
+        text = _FOLDED.sub(lambda match: _FOLD[match.group()], text)
+    return text.lower()
 
 
 class Gazetteer:
@@ -175,8 +176,6 @@ class Gazetteer:
         if ":" in text:
             spans += self._by_ticker(_LISTED, text)
         folded = fold(text)
-        if len(folded) != len(text):  # a character whose lower case is longer; none is known beside U+0130, which is folded
-            text = folded
         shouting: bool | None = None
         for pattern, start, end in self._automaton.find_matches_as_indexes(folded, overlapping=True):
             for alias in self._aliases[pattern]:
@@ -251,6 +250,8 @@ def _joins(inner: str, outer: str) -> bool:
 
 
 def _begins(text: str, start: int) -> bool:
+    if start and text[start - 1] == "$":
+        return False  # a cashtag is a ticker, not a name
     if start == 0 or not _joins(text[start], text[start - 1]):
         return True
     proclitics = _PROCLITICS.get(script_of(text[start]))

@@ -25,7 +25,7 @@ UNKNOWN = "und"
 
 _LATIN = frozenset({"LATIN"})
 _CANDIDATES = 12
-_READ = 240
+_READ = 160
 _NOISE = re.compile(r"@\w+|https?(?!\w)|[#$]\w+|\d+|_+")
 _HASHTAGS = re.compile(r"#(\w+)")
 _FIGURES = re.compile(r"\d[\d.,]*")
@@ -90,7 +90,7 @@ _RARE = (
 _WEIGHTS = (
     dict.fromkeys(["eo", "ia", "ie", "io", "jbo", "la", "vo"], 0.05)
     | dict.fromkeys(_RARE.split(), 0.2)
-    | dict.fromkeys(["ast", "jv", "mai", "min", "ms", "su"], 0.5)
+    | dict.fromkeys(["ast", "jv", "mai", "min", "su"], 0.5)
 )
 _HINT = 4.0
 _ENOUGH_LETTERS = 8
@@ -129,7 +129,8 @@ class LanguageIdentifier:
             ISO 639-1 code (639-3 where there is none) and the probability that it is right; ``und`` with the probability of the
             best guess when that is below `min_confidence`, and with 0 where there are no letters.
         """
-        text = text[:_READ]
+        if len(text) > _READ:
+            text = text[: text.rfind(" ", _READ // 2, _READ)] if " " in text[_READ // 2 : _READ] else text[:_READ]
         counts = scripts_of(text)
         script, share = dominant_script(counts)
         if not script:

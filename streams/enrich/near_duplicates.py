@@ -138,7 +138,8 @@ def same_story(first: Wording, second: Wording) -> bool:
     one, two = first.words, second.words
     matcher = SequenceMatcher(None, one, two, autojunk=False)
     blocks = matcher.get_matching_blocks()
-    same_head = one[: first.head] == two[: second.head] and first.head >= _TELLING_HEAD
+    head_one, head_two = first.head, second.head
+    same_head = one[:head_one] == two[:head_two] and head_one >= _TELLING_HEAD
     brief = min(_size(one), _size(two)) < _LONG
     figures_changed = 0
     for before, after in pairwise([(0, 0, 0), *blocks]):
@@ -151,7 +152,7 @@ def same_story(first: Wording, second: Wording) -> bool:
                 return False
             continue
         place_one, place_two = before[0] + before[2], before[1] + before[2]
-        in_head = place_one < first.head or place_two < second.head
+        in_head = place_one < head_one or place_two < head_two
         if _is_inflection(left, right):
             continue
         if _has_figure(left) or _has_figure(right):

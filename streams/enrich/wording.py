@@ -11,8 +11,8 @@ from streams.enrich.cleaning import plain, width
 
 __all__ = ["Wording", "shingles"]
 
-_REACH = 600
-"""Characters of the text that are compared: what the model reads, and some more."""
+_REACH = 400
+"""Characters of the text that are compared: as much as the model reads."""
 
 _SHORT_WIDTH = 20
 _SHORT_WORDS = 4
@@ -53,6 +53,10 @@ _AGENCY = re.compile(
     re.IGNORECASE,
 )
 
+_OPENING = re.compile(r"[(（\[【]")
+_DASH = re.compile(r"\s[-–—|·]+\s")
+_CLOSING = frozenset(")）]】")
+
 _PUNCTUATION = re.compile(
     "["
     + "".join(
@@ -72,27 +76,31 @@ _WORD = re.compile(
 class Wording:
     """What is compared of a story.
 
-    `exact`: equal for exact copies. `words` of the head come first: `head` of them are the title's, or the first ones where there is
-    no title. In scripts without blanks every character is a word.
+    `exact` is equal for exact copies; `folded` is what shingles are made of; `original` and `title` keep their capitals. In scripts
+    without blanks every character is a word.
     """
 
     exact: str
     folded: str
     original: str
-    head: int
+    title: str
 
     @classmethod
     def of(cls, title: str, text: str) -> Wording:
         """The wording of a clean title and text."""
-        head = _bare_title(plain(title))
+        head = _bare_title(plain(title)) if title else ""
         lead = _bare_lead(plain(text[: 2 * _REACH]))[:_REACH]
         if head and lead.startswith(head):
             lead = lead[len(head) :].lstrip(" .:-–—")
         elif not head:
             lead = _bare_title(lead)
         original = f"{head} {lead}".strip() or plain(f"{title} {text}"[:_REACH], url="http", mention="@user")
-        first = len(_words(_folded(head))) if head else 10
-        return cls(exact=original.casefold(), folded=_folded(original), original=original, head=first)
+        return cls(exact=original.casefold(), folded=_folded(original), original=original, title=head)
+
+    @property
+    def head(self) -> int:
+        """How many of the words are the title's; without a title, the first ten."""
+        return len(_words(_folded(self.title))) if self.title else 10
 
     @property
     def short(self) -> bool:
@@ -124,11 +132,18 @@ def _folded(text: str) -> str:
 def _bare_title(title: str) -> str:
     for _ in range(2):
         title = _LABEL.sub("", title, count=1)
-    return _AGENCY.sub("", _TAIL_LABEL.sub("", title))
+    if title[-1:] in _CLOSING:
+        title = _TAIL_LABEL.sub("", title)
+    return _AGENCY.sub("", title) if _DASH.search(title) else title
 
 
 def _bare_lead(lead: str) -> str:
-    lead = _CITY.sub("", _DATELINE.sub("", lead, count=1), count=1)
+    if _OPENING.search(lead, 0, 80):
+        lead = _DATELINE.sub("", lead, count=1)
+    if _DASH.search(lead, 0, 80):
+        lead = _CITY.sub("", lead, count=1)
     for _ in range(2):
-        lead = _BYLINE.sub("", lead)
+        if lead[-1:] in _CLOSING:
+            start = max(0, len(lead) - 120)
+            lead = lead[:start] + _BYLINE.sub("", lead[start:])
     return lead
