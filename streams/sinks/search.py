@@ -8,15 +8,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from elasticsearch import ApiError, AsyncElasticsearch, ConflictError, NotFoundError, TransportError, UnsupportedProductError
+from elasticsearch import ApiError, AsyncElasticsearch, ConflictError, TransportError, UnsupportedProductError
 
 from streams.documents import Alert, AlertStatus, Decision, Outcome, ScoredDocument
 from streams.errors import BellwetherError, TransientError
 from streams.settings import SearchSettings
 from streams.sinks.bulk import Created, NewRecord, create
-from streams.sinks.capabilities import Capabilities, ask
+from streams.sinks.capabilities import Capabilities
 from streams.sinks.connection import as_error, connect, masked
-from streams.sinks.mapping import VERSION, Names, Template, alerts_template, decisions_template, documents_template
+from streams.sinks.mapping import Names
+from streams.sinks.preparation import prepare
 from streams.sinks.record import alert_from, alert_source, decision_source, document_source
 
 __all__ = ["IndexReport", "SearchSink"]
@@ -76,17 +77,7 @@ class SearchSink:
         await self._prepare(self._client)
 
     async def _prepare(self, client: AsyncElasticsearch) -> None:
-        try:
-            await self._put(client, alerts_template(self._names))
-            # The index of alerts is made at once: what a server can aggregate can only be asked where there is an index.
-            if not await client.indices.exists(index=self._names.alerts):
-                await client.options(ignore_status=400).indices.create(index=self._names.alerts)
-            capabilities = await ask(client, self._names, self._settings.url)
-            await self._put(client, documents_template(self._names, capabilities.analyzers))
-            await self._put(client, decisions_template(self._names))
-        except _FAULTS as error:
-            raise as_error(error, self._settings.url, "preparing the indices") from error
-        self._capabilities = capabilities
+        self._capabilities = await prepare(client, self._names, self._settings.url)
         self._lost = False
 
     async def _ready(self) -> AsyncElasticsearch:
@@ -100,35 +91,6 @@ class SearchSink:
             except BellwetherError as error:
                 raise TransientError(error.message, mend=error.mend) from error
         return client
-
-    async def _put(self, client: AsyncElasticsearch, template: Template) -> None:
-        if await self._is_newer(client, template.name):
-            log.warning("search: the index template is of a newer version and stays", template=template.name)
-            return
-        await client.indices.put_index_template(name=template.name, **template.body)
-        await self._amend(client, template)
-
-    async def _is_newer(self, client: AsyncElasticsearch, name: str) -> bool:
-        try:
-            found = (await client.indices.get_index_template(name=name)).body["index_templates"]
-        except NotFoundError:
-            return False
-        return bool(found) and int(found[0]["index_template"].get("version") or 0) > VERSION
-
-    async def _amend(self, client: AsyncElasticsearch, template: Template) -> None:
-        """Give existing indices the fields of the template. An index that somebody made otherwise is left, and named."""
-        found = await client.indices.get_mapping(index=template.pattern, ignore_unavailable=True, allow_no_indices=True)
-        indices: dict[str, Any] = found.body
-        wanted = template.mapping["properties"]
-        for index, present in indices.items():
-            if _holds(present["mappings"].get("properties", {}), wanted):
-                continue
-            try:
-                await client.indices.put_mapping(index=index, properties=wanted)
-            except ApiError as error:
-                if error.status_code != 400:
-                    raise
-                log.warning("search: an index has a mapping of its own", index=index, error=str(error.message))
 
     async def index(self, documents: Sequence[ScoredDocument]) -> IndexReport:
         """Index `documents`, each id once.
@@ -360,13 +322,6 @@ class SearchSink:
             raise self._transient(error, "search") from error
         hits: list[dict[str, Any]] = answer.body["hits"]["hits"]
         return hits
-
-
-def _holds(present: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Whether a mapping has all fields that are wanted, at every depth."""
-    return all(
-        name in present and _holds(present[name].get("properties", {}), field.get("properties", {})) for name, field in wanted.items()
-    )
 
 
 def _descending(name: str, kind: str) -> dict[str, Any]:
