@@ -7,6 +7,7 @@ journal); two deliveries of one document share the id and differ in the origin.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import re
@@ -87,9 +88,24 @@ def _clean_string(value: object) -> object:
 
 
 def _only_text(value: object) -> object:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        raise ValueError("a number is not a time; send ISO 8601 with a zone")  # noqa: TRY004 - pydantic reports ValueError
+    if isinstance(value, (int, float, str)) and not isinstance(value, bool) and _is_number(value):
+        # Seconds or milliseconds? pydantic would guess, from a string as well.
+        raise ValueError("a number is not a time; send ISO 8601 with a zone")
     return value
+
+
+def _is_number(value: float | str) -> bool:
+    try:
+        float(value)
+    except OverflowError:
+        return True
+    except ValueError:
+        return False
+    return True
+
+
+def _replace_surrogates(value: object) -> object:
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 Text = Annotated[str, BeforeValidator(_clean_string)]
@@ -191,6 +207,7 @@ _REASONS = {
     "string_too_long": "length",
     "too_long": "length",
     "string_too_short": "missing",
+    "too_short": "missing",
     "json_invalid": "json.invalid",
 }
 
@@ -232,25 +249,25 @@ def parse_raw(message: bytes | None) -> RawDocument:
     if len(message) > MAX_BYTES:
         raise PermanentError(f"{len(message)} bytes; at most {MAX_BYTES} are read", reason="document.too_large")
     try:
-        message.decode("utf-8")
+        text = message.decode("utf-8")
     except UnicodeDecodeError as error:
         raise PermanentError(f"not UTF-8: {error.reason} at byte {error.start}", reason="document.encoding.utf8") from error
     try:
-        return RawDocument.model_validate_json(message)
+        # RFC 8259, 8.1: a byte order mark may be ignored.
+        return RawDocument.model_validate_json(message.removeprefix(codecs.BOM_UTF8))
     except ValidationError as error:
         reason, detail = _reason(error)
-        if reason == "document.json.invalid" and _is_json(message):
-            # pydantic's parser refuses escaped lone surrogates as bad syntax; the standard library's reads them.
+        if reason == "document.json.invalid" and _has_surrogate(text):
             reason, detail = "document.encoding.surrogate", "lone surrogate: not text in any encoding"
         raise PermanentError(detail, reason=reason) from error
 
 
-def _is_json(message: bytes) -> bool:
+def _has_surrogate(text: str) -> bool:
+    """Whether `text` is JSON but for an escaped lone surrogate: pydantic's parser calls it bad syntax, the standard library's reads it."""
     try:
-        json.loads(message)
+        return _SURROGATE.search(json.dumps(json.loads(text.removeprefix("\ufeff")), ensure_ascii=False)) is not None
     except (ValueError, RecursionError):
         return False
-    return True
 
 
 class Origin(_Wire):
@@ -260,8 +277,8 @@ class Origin(_Wire):
     """
 
     topic: str
-    partition: int = 0
-    offset: int
+    partition: Annotated[int, Field(ge=0)] = 0
+    offset: Annotated[int, Field(ge=0)]
 
     def __str__(self) -> str:
         return f"{self.topic}-{self.partition}-{self.offset}"
@@ -399,8 +416,10 @@ class DeadLetter(_Wire):
     asked to leave out.
     """
 
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
     reason: str
-    detail: str
+    detail: Annotated[str, BeforeValidator(_replace_surrogates)]
     stage: Literal["source", "score", "index", "watch", "notify"]
     origin: str
     failed_at: AwareDatetime

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from streams.errors import SettingsError
+from streams.settings_sources import PREFIX, Pairs, given, giving, settings_file, variable
 
 __all__ = [
     "AgentName",
@@ -40,21 +43,34 @@ AgentName = Literal["score", "index", "watch", "notify"]
 def _http(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
+    if "@" in urlsplit(value).netloc:
+        raise ValueError("must not hold a user or password: addresses are shown and logged")
     return value.rstrip("/")
 
 
 def _host_port(value: str) -> str:
     for server in value.split(","):
         host, _, port = server.strip().rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        if "@" in server:
+            raise ValueError("must not hold a user or password: addresses are shown and logged")
+        if not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
             raise ValueError(f"{server.strip()!r} is not host:port")
     return ",".join(server.strip() for server in value.split(","))
+
+
+def _seconds(value: object) -> object:
+    # In the environment everything is text: pydantic reads 3600 as seconds, but not "3600".
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 HttpUrl = Annotated[str, AfterValidator(_http)]
 HostPort = Annotated[str, AfterValidator(_host_port)]
 Count = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Duration = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
 class _Section(BaseModel):
@@ -180,15 +196,15 @@ class EnrichSettings(_Section):
 class AlertSettings(_Section):
     """The first rule: negative share of an entity or tag against its own baseline. Durations in seconds or ISO 8601 (``PT6H``)."""
 
-    window: timedelta = Field(timedelta(hours=3), description="Window of event time", examples=["PT3H"])
-    baseline: timedelta = Field(timedelta(days=7), description="How far the baseline reaches back before the window", examples=["P7D"])
+    window: Duration = Field(timedelta(hours=3), description="Window of event time", examples=["PT3H"])
+    baseline: Duration = Field(timedelta(days=7), description="How far the baseline reaches back before the window", examples=["P7D"])
     min_documents: Count = Field(12, description="Fewest documents in the window", examples=[12])
     min_share: Annotated[float, Field(gt=0, le=1)] = Field(0.5, description="Least negative share in the window", examples=[0.5])
     max_p_value: Annotated[float, Field(gt=0, lt=1)] = Field(
         1e-4, description="Largest probability of so many negatives under the baseline", examples=[0.0001]
     )
-    cool_down: timedelta = Field(timedelta(hours=24), description="Silence after an alert of the same rule and key", examples=["P1D"])
-    allowed_lateness: timedelta = Field(timedelta(hours=24), description="Older than the newest by more: not counted", examples=["P1D"])
+    cool_down: Duration = Field(timedelta(hours=24), description="Silence after an alert of the same rule and key", examples=["P1D"])
+    allowed_lateness: Duration = Field(timedelta(hours=24), description="Older than the newest by more: not counted", examples=["P1D"])
     severity: Literal["info", "warning", "critical"] = Field("critical", description="Severity of its alerts", examples=["warning"])
 
 
@@ -225,6 +241,7 @@ class WorkerSettings(_Section):
     agents: tuple[AgentName, ...] = Field(
         ("score", "index", "watch", "notify"), description="Agents that this worker runs", min_length=1, examples=[["score", "index"]]
     )
+
     @field_validator("agents")
     @classmethod
     def _outbox_is_shared(cls, value: tuple[AgentName, ...]) -> tuple[AgentName, ...]:
@@ -262,7 +279,6 @@ class Settings(BaseSettings):
         extra="forbid",
         frozen=True,
         validate_default=True,
-        nested_model_default_partial_update=True,
     )
 
     kafka: KafkaSettings = KafkaSettings()
@@ -292,23 +308,23 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags, environment, TOML, defaults: in this order."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, cls._file())
-
-    @classmethod
-    def _file(cls) -> Path | None:
-        named = os.environ.get("BELLWETHER_CONFIG")
-        if named:
-            return Path(named)
-        default = Path("bellwether.toml")
-        return default if default.exists() else None
+        file, pairs = given()
+        return init_settings, Pairs(settings_cls, pairs), env_settings, TomlConfigSettingsSource(settings_cls, file)
 
 
-def _refuse_unknown_variables() -> None:
-    for name in os.environ:
-        if name.startswith("BELLWETHER_") and name not in {"BELLWETHER_CONFIG", "BELLWETHER_CACHE"}:
-            section = name.removeprefix("BELLWETHER_").split("__")[0].lower()
-            if section not in Settings.model_fields:
-                raise SettingsError(f"{name}: there is no such setting", mend="`bellwether config` lists them all")
+def _refuse_unknown(name: str, shown: str) -> None:
+    """Sections refuse names that they do not have; what no section would ever see is refused here."""
+    section, _, rest = name.upper().removeprefix(PREFIX).lower().partition("__")
+    field = Settings.model_fields.get(section)
+    if field is None or (rest and not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel))):
+        raise SettingsError(f"{shown}: there is no such setting", mend="`bellwether config` lists them all")
+
+
+def _is_secret(place: str, given: object) -> bool:
+    """Whether `given` may hold a secret: by the name of its place, as a whole section, or as an address with a password."""
+    if isinstance(given, (dict, SecretStr)) or "." not in place:
+        return place not in {"journal", "log_level", "log_format"}
+    return any(word in place for word in ("password", "secret", "api_key")) or "@" in str(given)
 
 
 def _example(location: tuple[int | str, ...]) -> str:
@@ -328,36 +344,40 @@ def _example(location: tuple[int | str, ...]) -> str:
     return f"for example BELLWETHER_{name}={text}"
 
 
-def load_settings(config: Path | None = None, **flags: Any) -> Settings:
-    """Read settings from flags, environment and file.
+def load_settings(config: Path | None = None, *, pairs: Mapping[str, str] | None = None, **flags: Any) -> Settings:
+    """Read settings from flags, environment and file. Leaves nothing behind for the next call.
 
     Args:
         config: TOML file; None: ``BELLWETHER_CONFIG`` or ``bellwether.toml`` where it exists.
+        pairs: values by dotted name (``scoring.batch_size``), written like those of environment variables; they win over these.
         flags: values from the command line, nested like the settings; they win.
 
     Raises:
         SettingsError: naming the setting, what is wrong, and an example.
     """
-    if config is not None:
-        os.environ["BELLWETHER_CONFIG"] = str(config)
-    named = os.environ.get("BELLWETHER_CONFIG")
-    if named and not Path(named).is_file():
-        raise SettingsError(f"config: {named} does not exist", mend="name a TOML file with --config or BELLWETHER_CONFIG")
-    _refuse_unknown_variables()
+    for name in os.environ:
+        if name.upper().startswith(PREFIX) and name.upper() not in {"BELLWETHER_CONFIG", "BELLWETHER_CACHE"}:
+            _refuse_unknown(name, name)
+    for name in pairs or {}:
+        _refuse_unknown(variable(name), name)
+    file = settings_file(config)
     try:
-        return Settings(**flags)
+        with giving(file, pairs or {}):
+            return Settings(**flags)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
             raise SettingsError(f"{place}: there is no such setting", mend="`bellwether config` lists them all") from error
-        given = first.get("input")
-        shown = (
-            "" if isinstance(given, (dict, SecretStr)) or "password" in place or "secret" in place or "key" in place else f", got {given!r}"
-        )
+        value = first.get("input")
+        shown = "" if _is_secret(place, value) else f", got {value!r}"
         raise SettingsError(f"{place}: {message}{shown}", mend=_example(first["loc"])) from error
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"config: {named or 'bellwether.toml'} is not TOML: {error}") from error
+        raise SettingsError(
+            f"config: {file} is not TOML: {error}", mend='for example: [kafka] and, below it, group = "bellwether"'
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"config: {file} cannot be read: {error}", mend="name a TOML file (UTF-8) that this user may read") from error
     except ValueError as error:  # pydantic-settings: a JSON list in the environment that does not parse
         raise SettingsError(f"environment: {error}", mend='lists are JSON, for example BELLWETHER_ENRICH__LANGUAGES=["en","de"]') from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,15 +31,15 @@ def read_settings(config: Path | None, pairs: list[str] | None, **sections: dict
     Raises:
         SettingsError: a pair is not of that form, or a value is wrong.
     """
-    # Through the environment: children of the embedded mode then see the same settings, read by the same rules.
+    named: dict[str, str] = {}
     for pair in pairs or []:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise SettingsError(f"--set {pair}: not of the form section.name=value", mend="for example --set scoring.batch_size=64")
-        os.environ["BELLWETHER_" + name.strip().replace(".", "__").upper()] = value
+        named[name.strip()] = value
     flags = {
         section: present
         for section, values in sections.items()
         if (present := {name: value for name, value in values.items() if value is not None})
     }
-    return load_settings(config, **flags)
+    return load_settings(config, pairs=named, **flags)
