@@ -57,17 +57,17 @@ class FaustProducer:
 class BellwetherApp(faust.App):
     """A Faust app that opens its service before the first agent runs, and closes it after the last."""
 
-    service: Service
+    parts: Service
 
     async def on_first_start(self) -> None:
         """Open the service: nothing is consumed before."""
         await super().on_first_start()
-        await self.service.open()
+        await self.parts.open()
 
     async def on_shutdown(self) -> None:
         """Close the service: nothing is consumed any more."""
         await super().on_shutdown()
-        await self.service.close()
+        await self.parts.close()
 
 
 def group_of(settings: Settings) -> str:
@@ -114,7 +114,7 @@ def build_app(settings: Settings) -> BellwetherApp:
         loghandlers=[],
         autodiscover=False,
     )
-    app.service = service
+    app.parts = service
     producer.bind(app)
     from streams.agents import index, notify, score, watch
 

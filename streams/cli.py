@@ -46,7 +46,7 @@ def main() -> None:
         app()
     except (BellwetherError, ModelError) as error:
         console = Console(stderr=True, highlight=False, soft_wrap=True)
-        console.print(f"[bold red]error:[/] {escape(error.message)}")
+        console.print(f"[bold red]error:[/] {escape(error.message if isinstance(error, BellwetherError) else str(error))}")
         if error.mend:
             console.print(f"[dim] mend:[/] {escape(error.mend)}")
         sys.exit(2 if isinstance(error, SettingsError) else 1)

@@ -20,7 +20,9 @@ class Metrics:
         )
         self.dead = Counter("bellwether_dead_letters", "Dead letters by stage and reason", ["stage", "reason"], registry=self.registry)
         self.languages = Counter("bellwether_documents_language", "Scored documents by language", ["language"], registry=self.registry)
-        self.sentiments = Counter("bellwether_documents_sentiment", "Scored documents by sentiment label", ["label"], registry=self.registry)
+        self.sentiments = Counter(
+            "bellwether_documents_sentiment", "Scored documents by sentiment label", ["label"], registry=self.registry
+        )
         self.near_copies = Counter("bellwether_near_copies", "Documents recognised as near-copies", registry=self.registry)
         self.watched = Counter("bellwether_documents_watched", "Scored documents that the watch agent counted", registry=self.registry)
         self.alerts = Counter("bellwether_alerts", "Alerts by rule and status", ["rule", "status"], registry=self.registry)
@@ -28,7 +30,9 @@ class Metrics:
         self.decisions_dropped = Counter(
             "bellwether_decisions_dropped", "Decisions that could not be stored while the search server was away", registry=self.registry
         )
-        self.retries = Counter("bellwether_retries", "Repeated attempts after a transient fault", ["stage", "error"], registry=self.registry)
+        self.retries = Counter(
+            "bellwether_retries", "Repeated attempts after a transient fault", ["stage", "error"], registry=self.registry
+        )
         self.stage_seconds = Histogram(
             "bellwether_stage_seconds",
             "Seconds that a batch spends in a stage",

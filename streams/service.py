@@ -100,7 +100,12 @@ class Service:
         if self.notify is not None:
             self._closing.push_async_callback(self._webhook.close)
         self.metrics.build.labels(version=__version__, model=model_id).set(1)
-        log.info("ready", agents=list(self.settings.worker.agents), model=model_id, search=self.sink.capabilities.summary())
+        log.info(
+            "ready",
+            agents=list(self.settings.worker.agents),
+            model=model_id,
+            search=f"{self.sink.capabilities.product} {self.sink.capabilities.version}",
+        )
 
     async def resend_alerts(self) -> None:
         """Send what the last run fired but did not see delivered; to be called when the broker is there."""
@@ -119,7 +124,12 @@ class Service:
         except TransientError as error:
             log.warning("near-copies of documents from before this start will not be seen", error=str(error))
             return
-        await asyncio.to_thread(lambda: [self._enricher.remember(key, title, text) for key, title, text in recent])
+
+        def remember() -> None:
+            for key, title, text in recent:
+                self._enricher.remember(key, title, text)
+
+        await asyncio.to_thread(remember)
 
     async def _until(self, stage: str, action: object) -> None:
         assert callable(action)

@@ -72,7 +72,10 @@ class EnsuredTopics:
 
 @dataclass(frozen=True, slots=True)
 class PartitionInfo:
-    """One partition: first offset still kept, next offset to be written, offset that the group committed (None: never)."""
+    """One partition: first offset still kept, next offset to be written, offset that the group committed (None: never).
+
+    The embedded broker names as `end` the first offset of the last batch, plus one: its lag is too small by at most a batch.
+    """
 
     partition: int
     start: int

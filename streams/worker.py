@@ -49,7 +49,7 @@ async def run_worker(settings: Settings, *, ready_file: Path | None = None) -> N
     if "watch" in settings.worker.agents and settings.journal is None:
         await _be_the_only_watcher(settings, group_of(settings), stop)
     app = build_app(settings)
-    server, thread = start_http_server(settings.worker.metrics_port, addr="127.0.0.1", registry=app.service.metrics.registry)
+    server, thread = start_http_server(settings.worker.metrics_port, addr="127.0.0.1", registry=app.parts.metrics.registry)
     port = int(server.server_port)
     try:
         starting = asyncio.create_task(app.start())
@@ -62,9 +62,10 @@ async def run_worker(settings: Settings, *, ready_file: Path | None = None) -> N
             log.info("consuming", metrics=f"http://127.0.0.1:{port}/metrics")
             if ready_file is not None:
                 await asyncio.to_thread(_write_ready, ready_file, port)
-        while not stop.is_set() and not app.should_stop:
+        # A crash of the app is told by a flag of its own, so the two are polled together.
+        while not stop.is_set() and not app.should_stop:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
-        crashed = app.crash_reason if hasattr(app, "crash_reason") else None
+        crashed = getattr(app, "_crash_reason", None)
         stopping = asyncio.create_task(app.stop())
         done, _ = await asyncio.wait({stopping}, timeout=STOP_SECONDS)
         if not done:

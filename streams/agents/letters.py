@@ -33,7 +33,12 @@ class Letters:
         """The letter for a delivery that raised `error`."""
         reason = error.reason if isinstance(error, PermanentError) else f"{stage}.failed"
         return DeadLetter(
-            reason=reason, detail=str(error) or repr(error), stage=stage, origin=delivery.origin, failed_at=datetime.now(UTC), original=delivery.value
+            reason=reason,
+            detail=str(error) or repr(error),
+            stage=stage,
+            origin=delivery.origin,
+            failed_at=datetime.now(UTC),
+            original=delivery.value,
         )
 
     async def send(self, letters: Sequence[DeadLetter]) -> None:

@@ -27,7 +27,9 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def demo(
-        once: Annotated[bool, typer.Option("--once", help="Stop when the newswire is through; the default where there is no terminal.")] = False,
+        once: Annotated[
+            bool, typer.Option("--once", help="Stop when the newswire is through; the default where there is no terminal.")
+        ] = False,
         as_json: Annotated[bool, typer.Option("--json", help="No live view; print one JSON object at the end. Implies --once.")] = False,
         data: Annotated[Path | None, typer.Option("--data", metavar="FOLDER", help="Keep journal, index and logs here.")] = None,
         config: Config = None,

@@ -47,8 +47,8 @@ def register(app: typer.Typer) -> None:
             for topic in found:
                 typer.echo(json.dumps(asdict(topic), default=str))
             return
-        table = Table("topic", "partitions", "records", "lag", title=f"Topics at {settings.kafka.bootstrap_servers}")
+        table = Table("topic", "partitions", "messages", "lag", title=f"Topics at {settings.kafka.bootstrap_servers}")
         for topic in found:
             lag = "–" if topic.lag is None else f"{topic.lag:,}"
-            table.add_row(topic.name, str(len(topic.partitions)), f"{topic.records:,}", lag)
+            table.add_row(topic.name, str(len(topic.partitions)), f"{topic.messages:,}", lag)
         Console().print(table)

@@ -27,7 +27,8 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def up(
         feeds: Annotated[
-            Path | None, typer.Option("--feeds", metavar="FILE", help="TOML list of RSS and Atom feeds to read; 'default' for the one that is shipped.")
+            Path | None,
+            typer.Option("--feeds", metavar="FILE", help="TOML list of RSS and Atom feeds to read; 'default' for the one that is shipped."),
         ] = None,
         entities: Annotated[Path | None, typer.Option("--entities", metavar="FILE", help="JSONL of companies to recognise.")] = None,
         data: Data = None,
@@ -62,7 +63,7 @@ async def _run(settings: Settings) -> None:
         _say_where(console, stack)
         reading = asyncio.create_task(_read_feeds(settings, stack)) if settings.feeds.file is not None else None
         failed = asyncio.create_task(stack.wait_failed())
-        waiting: set[asyncio.Task[object]] = {stopped, failed, *([reading] if reading else [])}  # type: ignore[arg-type]
+        waiting: set[asyncio.Task[object]] = {stopped, failed, *([reading] if reading else [])}
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in (reading, failed):
             if task is None:
@@ -76,7 +77,11 @@ async def _run(settings: Settings) -> None:
         with console.status("stopping: finishing what is under way …"):
             await stack.stop()
         counts = stack.journal.counts()
-        console.print(f"stopped; {counts.pending} documents wait in the journal for the next start" if counts.pending else "stopped; nothing is left over")
+        console.print(
+            f"stopped; {counts.pending} documents wait in the journal for the next start"
+            if counts.pending
+            else "stopped; nothing is left over"
+        )
 
 
 def _say_where(console: Console, stack: Stack) -> None:
@@ -88,7 +93,11 @@ def _say_where(console: Console, stack: Stack) -> None:
 
 
 async def _read_feeds(settings: Settings, stack: Stack) -> None:
-    from streams.embedded.journal import JournalIntake
-    from streams.sources.feeds import read_feeds
+    from streams.sources.cursors import JournalCursorStore
+    from streams.sources.feed_list import default_feeds, load_feeds
+    from streams.sources.feeds import FeedReader
+    from streams.sources.pump import pump
 
-    await read_feeds(settings.feeds, JournalIntake(stack.journal, settings.embedded.max_pending), stack.journal)
+    assert settings.feeds.file is not None
+    feeds = default_feeds() if settings.feeds.file == Path("default") else load_feeds(settings.feeds.file)
+    await pump(FeedReader(feeds, settings.feeds, JournalCursorStore(stack.journal)), stack.intake(), patience=None)

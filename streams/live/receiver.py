@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import secrets
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -51,14 +50,15 @@ class Receiver:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 try:
-                    Webhook(receiver.secret).verify(body, {name.lower(): value for name, value in self.headers.items()})
-                except WebhookVerificationError:
+                    body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                    payload = Webhook(receiver.secret).verify(body, {name.lower(): value for name, value in self.headers.items()})
+                # ValueError: a signature that is no signature, a length that is no number, a body that is no JSON.
+                except (WebhookVerificationError, ValueError):
                     receiver.refused += 1
                     self.send_response(401)
                 else:
-                    receiver.verified[self.headers["webhook-id"]] = json.loads(body)
+                    receiver.verified[self.headers["webhook-id"]] = payload
                     self.send_response(204)
                 self.end_headers()
 

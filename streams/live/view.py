@@ -65,8 +65,9 @@ def _header(snapshot: Snapshot) -> Panel:
         children.append(f"{name} ", "default")
         children.append(f"{detail}  ", "bright_black")
     bar = ProgressBar(total=max(snapshot.total, 1), completed=ended, pulse=ended == 0)
-    title = f"Bellwether · {snapshot.phase} · {snapshot.seconds:.0f} s"
-    return Panel(Group(children, stages, bar), title=title, subtitle=snapshot.address or None)
+    title = Text(f"Bellwether · {snapshot.phase} · {snapshot.seconds:.0f} s")
+    # Text, not markup: a folder may have brackets in its name.
+    return Panel(Group(children, stages, bar), title=title, subtitle=Text(snapshot.address) if snapshot.address else None)
 
 
 def _documents(snapshot: Snapshot) -> Panel:
@@ -100,5 +101,7 @@ def _alerts(alerts: list[AlertSummary]) -> Panel:
         head = Text(f"{alert.severity.upper()} {alert.name}", "bold red" if alert.status == "firing" else "green")
         head.append(f"  {alert.status} since {alert.starts_at}", "bright_black")
         parts += [head, Text(alert.summary)]
-        parts += [Text(f"   {_ISOLATE}{headline}{_POP}", "bright_black", no_wrap=True, overflow="ellipsis") for headline in alert.headlines[:4]]
+        parts += [
+            Text(f"   {_ISOLATE}{headline}{_POP}", "bright_black", no_wrap=True, overflow="ellipsis") for headline in alert.headlines[:4]
+        ]
     return Panel(Group(*parts), title="Alerts", border_style="red")

@@ -67,7 +67,11 @@ class Names:
 
     def of_document(self, document: ScoredDocument) -> str:
         """The index in which this document belongs."""
-        return f"{self.prefix}-documents-{_month(document.published_at)}"
+        return self.of_date(document.published_at)
+
+    def of_date(self, published_at: datetime) -> str:
+        """The index of documents published then."""
+        return f"{self.prefix}-documents-{_month(published_at)}"
 
     def of_decision(self, decision: Decision) -> str:
         """The index in which this decision belongs: the month of its event time."""

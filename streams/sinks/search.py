@@ -20,7 +20,7 @@ from streams.sinks.mapping import Names
 from streams.sinks.preparation import prepare
 from streams.sinks.record import alert_from, alert_source, decision_source, document_source
 
-__all__ = ["IndexReport", "SearchSink"]
+__all__ = ["IndexReport", "SearchSink", "Totals"]
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +40,16 @@ class IndexReport:
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     rejected: list[tuple[ScoredDocument, str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Documents in the index: all, near-copies, by language and by sentiment (the most frequent first)."""
+
+    documents: int
+    near_copies: int
+    languages: dict[str, int]
+    sentiments: dict[str, int]
 
 
 class SearchSink:
@@ -162,6 +172,24 @@ class SearchSink:
             origins[key] = str(found.get("_source", {}).get("origin", ""))
         return origins
 
+    async def origins(self, documents: Sequence[tuple[str, datetime]]) -> dict[str, str]:
+        """The delivery that put each document into the index, by id; documents that are not there are left out.
+
+        Args:
+            documents: id and publication date, which tells the index.
+
+        Raises:
+            TransientError: as `index`.
+        """
+        if not documents:
+            return {}
+        wanted = [{"_index": self._names.of_date(date), "_id": id, "_source": ["origin"]} for id, date in documents]
+        try:
+            answer = (await self._open_client().mget(docs=wanted)).body
+        except _FAULTS as error:
+            raise self._transient(error, "mget") from error
+        return {found["_id"]: str(found["_source"].get("origin", "")) for found in answer["docs"] if found.get("found")}
+
     async def write_alert(self, alert: Alert) -> None:
         """Write an alert by its id. A firing one that is there already stays as it is; a resolved one changes the status.
 
@@ -273,6 +301,33 @@ class SearchSink:
         buckets = answer.body.get("aggregations", {}).get("languages", {}).get("buckets", [])
         return {str(bucket["key"]): int(bucket["doc_count"]) for bucket in buckets}
 
+    async def totals(self) -> Totals:
+        """What the index holds in all (refreshed first). Raises TransientError as `index`."""
+        await self._refresh(self._names.documents)
+        try:
+            answer = await self._open_client().search(
+                index=self._names.documents,
+                size=0,
+                track_total_hits=True,
+                aggs={
+                    "languages": {"terms": {"field": "language.code", "size": 300}},
+                    "sentiments": {"terms": {"field": "sentiment.label", "size": 3}},
+                    "near_copies": {"filter": {"exists": {"field": "duplicate_of"}}},
+                },
+                ignore_unavailable=True,
+                allow_no_indices=True,
+            )
+        except _FAULTS as error:
+            raise self._transient(error, "counting") from error
+        # Without any index there are no aggregations in the answer at all.
+        found = answer.body.get("aggregations", {})
+        return Totals(
+            documents=int(answer.body["hits"]["total"]["value"]),
+            near_copies=int(found.get("near_copies", {}).get("doc_count", 0)),
+            languages=_buckets(found, "languages"),
+            sentiments=_buckets(found, "sentiments"),
+        )
+
     async def close(self) -> None:
         """Let go of the connections. May be called twice."""
         client, self._client = self._client, None
@@ -322,6 +377,10 @@ class SearchSink:
             raise self._transient(error, "search") from error
         hits: list[dict[str, Any]] = answer.body["hits"]["hits"]
         return hits
+
+
+def _buckets(aggregations: dict[str, Any], name: str) -> dict[str, int]:
+    return {str(bucket["key"]): int(bucket["doc_count"]) for bucket in aggregations.get(name, {}).get("buckets", [])}
 
 
 def _descending(name: str, kind: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
@@ -62,14 +63,21 @@ class NotifyStage:
             except ValidationError as error:
                 letters.append(_letter("notify.unreadable", str(error.errors(include_url=False)[0]["msg"]), delivery))
                 continue
-            called, _ = await asyncio.gather(self._call(alert), self._keep(alert))
-            if called is not None:
-                letters.append(_letter(called.reason, str(called), delivery))
-            await self._delivered(alert)
+            for refused in await asyncio.gather(self._call(alert), self._keep(alert)):
+                if refused is not None:
+                    letters.append(_letter(refused.reason, str(refused), delivery))
+            # Waited out here: repeating the batch would call the webhooks again.
+            await until_it_works(functools.partial(self._delivered, alert), stage="notify", metrics=self._metrics)
         return letters
 
-    async def _keep(self, alert: Alert) -> None:
-        await until_it_works(lambda: self._sink.write_alert(alert), stage="notify", metrics=self._metrics)
+    async def _keep(self, alert: Alert) -> PermanentError | None:
+        """Write to the index of alerts; None when it has it, else why it never will."""
+        try:
+            await until_it_works(lambda: self._sink.write_alert(alert), stage="notify", metrics=self._metrics)
+        except PermanentError as error:
+            log.warning("the index refuses an alert", alert=alert.id, error=str(error))
+            return error
+        return None
 
     async def _call(self, alert: Alert) -> PermanentError | None:
         """Deliver to the webhooks; None when they have it, else why they never will."""
@@ -86,11 +94,11 @@ class NotifyStage:
                     await self._webhook.deliver(alert)
         except TransientError as error:
             self._metrics.deliveries.labels(result="given_up").inc()
-            log.error("webhook: given up", alert=alert.id, attempts=self._attempts, error=str(error))
+            log.warning("webhook: given up", alert=alert.id, attempts=self._attempts, error=str(error))
             return PermanentError(f"given up after {self._attempts} attempts: {error}", reason="webhook.given_up")
         except PermanentError as error:
             self._metrics.deliveries.labels(result="refused").inc()
-            log.error("webhook: refused", alert=alert.id, error=str(error))
+            log.warning("webhook: refused", alert=alert.id, error=str(error))
             return error
         self._metrics.deliveries.labels(result="delivered").inc()
         return None

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 
+import numpy as np
+
 from streams.documents import (
     DeadLetter,
     ScoredDocument,
@@ -96,9 +98,7 @@ class ScoreStage:
 
         def bury(origin: str, reason: str, detail: str) -> None:
             letters.append(
-                DeadLetter(
-                    reason=reason, detail=detail, stage="score", origin=origin, failed_at=received_at, original=originals[origin]
-                )
+                DeadLetter(reason=reason, detail=detail, stage="score", origin=origin, failed_at=received_at, original=originals[origin])
             )
 
         for delivery in deliveries:
@@ -116,14 +116,18 @@ class ScoreStage:
         return _Prepared(enriched, letters, received_at, (time.perf_counter() - started) * 1000)
 
     async def _opinions_of(self, items: Sequence[Enriched]) -> dict[str, Opinion]:
-        """The opinion on each item, by origin. Copies wait for their original, also in an earlier batch still under way."""
+        """The opinion on each item, by origin. A story and its copies have one opinion, that of whichever is scored first.
+
+        Mostly that is the original; a copy that comes while the original is under way, in this batch or an earlier one, waits.
+        """
         found: dict[str, Opinion] = {}
         waiting: list[tuple[Enriched, asyncio.Future[Opinion | None]]] = []
         to_score: list[Enriched] = []
         mine: dict[str, asyncio.Future[Opinion | None]] = {}
         for item in items:
-            known = self._opinions.get(item.duplicate_of) if item.duplicate_of else None
-            original = self._under_way.get(item.duplicate_of or item.id)
+            story = item.duplicate_of or item.id
+            known = self._opinions.get(story)
+            original = self._under_way.get(story)
             if item.unscored is not None:
                 found[item.origin] = (None, None, item.unscored)
             elif known is not None:
@@ -132,33 +136,35 @@ class ScoreStage:
                 waiting.append((item, original))
             else:
                 to_score.append(item)
-                mine[item.id] = self._under_way[item.id] = asyncio.get_running_loop().create_future()
+                mine[story] = self._under_way[story] = asyncio.get_running_loop().create_future()
         try:
             found |= await self._score(to_score)
             for item in to_score:
-                self._remember(item.id, found[item.origin])
-                mine[item.id].set_result(found[item.origin])
+                story = item.duplicate_of or item.id
+                self._remember(story, found[item.origin])
+                mine[story].set_result(found[item.origin])
         finally:
             for key, future in mine.items():
                 if not future.done():
                     future.set_result(None)
-                if self._under_way.get(key) is future:
-                    del self._under_way[key]
+                del self._under_way[key]
         orphans = []
         for item, original in waiting:
-            opinion = await original
+            opinion = await asyncio.shield(original)  # our cancellation is not the others'
             if opinion is None:
                 orphans.append(item)
             else:
                 found[item.origin] = opinion
         if orphans:
-            found |= await self._score(orphans)
+            found |= await self._opinions_of(orphans)
         return found
 
     async def _score(self, items: Sequence[Enriched]) -> dict[str, Opinion]:
         if not items:
             return {}
         scores = await self._scorer.score([item.model_text for item in items])
+        if not (np.isfinite(scores.sentiment).all() and np.isfinite(scores.topic).all()):
+            raise PermanentError("the model gave no numbers (NaN or infinity)", reason="score.not_finite")
         return {item.origin: _opinion(scores, row, self._scorer.topics) for row, item in enumerate(items)}
 
     def _remember(self, key: str, opinion: Opinion) -> None:

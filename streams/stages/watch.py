@@ -6,6 +6,7 @@ After a restart the outbox is sent again; the same alert keeps its id.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -60,6 +61,7 @@ class WatchStage:
         self._metrics = metrics
         self._decisions: deque[Decision] = deque()
         self._changes: dict[str, bytes | None] = {}
+        self._saving = asyncio.Lock()
         self._unsent: list[Alert] = []
 
     async def open(self) -> None:
@@ -101,14 +103,15 @@ class WatchStage:
 
     async def flush(self) -> None:
         """Make the engine's changes durable. Raises TransientError; the changes then wait for the next call."""
-        self._changes.update(self._engine.changes())
-        if self._changes:
-            saved = dict(self._changes)
-            await self._store.save(saved)
-            # The notify agent flushes too: drop only what has not changed again meanwhile.
-            for key, value in saved.items():
-                if self._changes.get(key) is value:
-                    del self._changes[key]
+        # The notify agent flushes too. One at a time: an older value must not be written after a newer one.
+        async with self._saving:
+            for key, value in self._engine.changes().items():
+                # What changed again moves to its new place: alerts are written before the votes that caused them.
+                self._changes.pop(key, None)
+                self._changes[key] = value
+            if self._changes:
+                await self._store.save(dict(self._changes))
+                self._changes.clear()
 
     async def acknowledge(self, alert: Alert) -> None:
         """`alert` was delivered: it leaves the outbox. Raises TransientError."""
