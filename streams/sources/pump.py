@@ -6,14 +6,12 @@ import asyncio
 from collections.abc import Callable
 
 import stamina
-import structlog
 
 from streams.errors import TransientError
 from streams.sources.contract import Batch, Intake, Source
 
 __all__ = ["pump"]
 
-_log = structlog.get_logger(__name__)
 _LONGEST_WAIT = 10.0
 
 
@@ -52,7 +50,6 @@ async def _deliver(
             try:
                 await intake.put(batch.messages)
             except TransientError as error:
-                _log.warning("source.held_back", source=source.name, attempt=attempt.num, error=error.message)
                 if on_wait is not None:
                     on_wait(error)
                 if error.retry_after:
