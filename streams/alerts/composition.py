@@ -94,8 +94,10 @@ def _summary(status: AlertStatus, judgement: Judgement, episode: Episode, langua
     span = _span(observed.start, observed.end)
     counts = f"{window.negative} of {window.documents} documents {span} are negative ({window.share:.0%})"
     if status is AlertStatus.RESOLVED:
-        now = counts if window.documents else f"no documents {span}"
-        return f"Opinion about {name} is back near its baseline: {now}; the alert began on {_instant(episode.start):%Y-%m-%d %H:%M} UTC."
+        began = f"the alert began on {_instant(episode.start):%Y-%m-%d %H:%M} UTC"
+        if not window.documents:
+            return f"No more is heard about {name}: no documents {span}; {began}."
+        return f"Opinion about {name} is back near its baseline: {counts}; {began}."
     days = judgement.state.window.span.baseline / 1440
     past = f"the {baseline.documents} documents of the {days:g} days before" if baseline.documents else "other news (no documents before)"
     return (

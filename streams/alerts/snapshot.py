@@ -2,7 +2,7 @@
 
     <rule>|meta                         {"v": 1, "first": minute}
     <rule>|source|<source>              newest minute
-    <rule>|key|<key>                    name, head, counts of old hours, episode, last decisions
+    <rule>|key|<key>                    name, counts of old hours, episode, last decisions
     <rule>|votes|<hour>.<part>|<key>    up to 256 votes
 
 Minutes and hours count from 1970-01-01 UTC. What is written first must suffice for what is written later: a store that
@@ -36,7 +36,6 @@ def _header(state: KeyState) -> bytes:
         {
             "v": VERSION,
             "name": state.key.name,
-            "head": state.window.head,
             "hours": state.window.compacted(),
             "episode": [episode.start, episode.share, episode.expected, episode.firing] if episode else None,
             "noted": state.noted,
@@ -68,7 +67,8 @@ def take_changes(watch: Watch) -> dict[str, bytes | None]:
         for hour, part in sorted(window.changed):
             held = window.hours.get(hour)
             if held is not None and held.votes:
-                changes[_votes(rule, key, hour, part)] = _dump(held.votes[part * PART : (part + 1) * PART])
+                votes = held.votes[part * PART : (part + 1) * PART]
+                changes[_votes(rule, key, hour, part)] = _dump([[*vote, window.counted(vote)] for vote in votes])
         for hour, count in window.dropped:
             changes.update({_votes(rule, key, hour, part): None for part in range(count)})
         window.changed.clear()
@@ -110,11 +110,11 @@ def restore(watch: Watch, saved: Mapping[str, bytes]) -> None:
         state = states.get(key)
         if state is None or (hour in state.window.hours and not state.window.hours[hour].votes):
             continue  # the key or the hour was closed, and the deletion of its votes was cut off
-        for fields in _load(name, saved[name]):
+        for *fields, counted in _load(name, saved[name]):
             vote = Vote._make([*fields[:7], tuple(fields[7]), *fields[8:]])
-            state.window.add(seen.setdefault(vote.id, vote))
+            if not state.window.knows(vote):
+                state.window.recall_vote(seen.setdefault(vote.id, vote), counted)
     for key, state in states.items():
-        state.window.changed.clear()
         watch.adopt(key, state)
 
 
@@ -134,6 +134,6 @@ def _load(name: str, value: bytes) -> Any:
 def _state(watch: Watch, key: str, header: Mapping[str, Any]) -> KeyState:
     kind, _, value = key.partition(":")
     window = KeyWindow(watch.span)
-    window.recall(header["head"], [(hour, documents, negative) for hour, documents, negative in header["hours"]])
+    window.recall([(hour, documents, negative) for hour, documents, negative in header["hours"]])
     episode = Episode(*header["episode"]) if header["episode"] else None
     return KeyState(Key.model_validate({"kind": kind, "value": value, "name": header["name"]}), window, episode, dict(header["noted"]))

@@ -93,18 +93,17 @@ class Watch:
             state = self.keys.get(name)
             if state is None:
                 state = self.keys[name] = KeyState(key, KeyWindow(self.span))
+                self.changed.add(name)
             window = state.window
             if not window.accepts(vote.minute):
                 verdicts.add(Ignored.LATE)
                 continue
-            head, documents, negative = window.head, window.documents, window.negative
+            documents, negative = window.documents, window.negative
             if not window.add(vote):
                 verdicts.add(Ignored.REDELIVERED)
                 continue
             self._documents += window.documents - documents
             self._negative += window.negative - negative
-            if window.head != head:
-                self.changed.add(name)
             touched.append(state)
         if not touched:
             self.ignored[min(verdicts)] += 1
@@ -221,7 +220,8 @@ class Watch:
         judgement = self._assess(state, end, window)
         alert = compose_alert(self.rule, judgement, episode, AlertStatus.RESOLVED)
         self.alerts.append(alert)
-        self.decisions.append(compose_decision(self.rule, judgement, DecisionOutcome.RESOLVED, "back near the baseline", alert.id))
+        reason = "back near the baseline" if window.documents else "nothing was heard for a whole window"
+        self.decisions.append(compose_decision(self.rule, judgement, DecisionOutcome.RESOLVED, reason, alert.id))
 
     def _note(self, judgement: Judgement, outcome: DecisionOutcome, reason: str, alert_id: str | None = None) -> None:
         """Write a decision down: one of a kind for a key and hour, so that the log stays readable and bounded."""

@@ -122,7 +122,7 @@ class KeyWindow:
 
     def add(self, vote: Vote) -> bool:
         """Count `vote`; False when it is already counted. Its minute must be one that `accepts` lets in."""
-        if vote.id in self._ids:
+        if self.knows(vote):
             return False
         self._ids.add(vote.id)
         hour = self.hours.setdefault(vote.minute // 60, Hour())
@@ -135,11 +135,35 @@ class KeyWindow:
             self._count(vote, 1)
         else:
             self._share_one_vote(family, vote)
+        self._advance(vote)
+        return True
+
+    def recall_vote(self, vote: Vote, counted: bool) -> None:
+        """Take a saved vote back in as it counted then: the member of its family that muted it may be forgotten."""
+        self._ids.add(vote.id)
+        hour = self.hours.setdefault(vote.minute // 60, Hour())
+        hour.votes.append(vote)
+        hour.minutes.setdefault(vote.minute, [0, 0])
+        insort(self._families.setdefault(vote.original, []), vote, key=_order)
+        if counted:
+            self._count(vote, 1)
+        else:
+            self._muted.add(vote.id)
+        self._advance(vote)
+
+    def knows(self, vote: Vote) -> bool:
+        """Whether the document of `vote` is already here."""
+        return vote.id in self._ids
+
+    def counted(self, vote: Vote) -> bool:
+        """Whether `vote`, one of those that are kept, has a vote of its own."""
+        return vote.id not in self._muted
+
+    def _advance(self, vote: Vote) -> None:
         if self.head is None or vote.minute > self.head:
             before, self.head = self.head, vote.minute
             if before is not None and before // 60 != vote.minute // 60:
                 self._forget()
-        return True
 
     def _share_one_vote(self, family: list[Vote], vote: Vote) -> None:
         place = family.index(vote)
@@ -152,6 +176,8 @@ class KeyWindow:
             if later.minute - vote.minute < self.span.window and later.id not in self._muted:
                 self._muted.add(later.id)
                 self._count(later, -1)
+                number = later.minute // 60
+                self.changed.add((number, self.hours[number].votes.index(later) // PART))
 
     def _count(self, vote: Vote, sign: int) -> None:
         hour = self.hours[vote.minute // 60]
@@ -169,7 +195,7 @@ class KeyWindow:
         now = self.head // 60 * 60  # the hour, not the minute: the state must not depend on which vote opened the hour
         oldest_votes = (now - self.span.kept_votes) // 60
         oldest_counts = (now - self.span.kept_counts) // 60
-        for number in sorted(number for number in self.hours if number < oldest_votes):
+        for number in [number for number in self.hours if number < oldest_votes]:
             hour = self.hours[number]
             if hour.votes:
                 self.dropped.append((number, (len(hour.votes) - 1) // PART + 1))
@@ -227,7 +253,7 @@ class KeyWindow:
             hour = self.hours.get(number)
             for vote in hour.votes if hour else ():
                 if start <= vote.minute <= end:
-                    yield vote, vote.id not in self._muted
+                    yield vote, self.counted(vote)
 
     def parts(self) -> list[tuple[int, int]]:
         """(hour, number of parts) of all votes that are kept one by one."""
@@ -237,10 +263,10 @@ class KeyWindow:
         """(hour, documents, negative) of the hours of which only the counts are kept, ascending."""
         return sorted((number, hour.documents, hour.negative) for number, hour in self.hours.items() if not hour.votes)
 
-    def recall(self, head: int | None, compacted: list[tuple[int, int, int]]) -> None:
-        """Begin from saved counts; the saved votes are added afterwards."""
-        self.head = head
+    def recall(self, compacted: list[tuple[int, int, int]]) -> None:
+        """Begin from saved counts, oldest first; the saved votes are added afterwards."""
         for number, documents, negative in compacted:
+            self.head = number * 60 + 59
             self.hours[number] = Hour(documents, negative)
             self.documents += documents
             self.negative += negative

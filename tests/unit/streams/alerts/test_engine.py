@@ -1,0 +1,364 @@
+"""The engine as its callers see it: what fires, when, once, and the same after a kill."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+
+from streams.alerts.engine import Engine
+from streams.documents import AlertStatus, DecisionOutcome
+from streams.errors import BellwetherError, SettingsError
+
+FAR = "P30D"
+
+
+def outcomes(result):
+    return [decision.outcome for decision in result.decisions]
+
+
+def fired(result):
+    return [(alert.id, alert.status, str(alert.key), alert.starts_at, alert.observed.end) for alert in result.alerts]
+
+
+def calm(document, count=120, every=20, **changed):
+    """`count` documents of which every fifth is negative."""
+    return [document(f"calm{n}", n * every, "negative" if n % 5 == 0 else "neutral", **changed) for n in range(count)]
+
+
+def storm(document, count=20, at=2500, mood="negative", name="storm", **changed):
+    return [document(f"{name}{n}", at + n, mood, **changed) for n in range(count)]
+
+
+def run(rule, documents, size=None):
+    engine = Engine([rule()])
+    size = size or len(documents)
+    results = [engine.observe(documents[i : i + size]) for i in range(0, len(documents), size)]
+    return [alert for result in results for alert in result.alerts], [d for result in results for d in result.decisions]
+
+
+def test_a_turn_fires_once_with_evidence_and_numbers(rule, document):
+    engine = Engine([rule()])
+    assert engine.observe(calm(document)).alerts == ()
+    (alert,) = engine.observe(storm(document, 40)).alerts
+    assert alert.status is AlertStatus.FIRING
+    assert (alert.rule, str(alert.key), alert.key.name, alert.severity) == ("negative-share", "entity:bank", "Bank", "critical")
+    assert alert.observed.documents >= 12
+    assert alert.observed.share >= 0.5
+    assert alert.p_value <= 1e-4
+    assert 0.15 < alert.baseline.expected_share < 0.25
+    assert alert.baseline.end == alert.observed.start
+    assert alert.evidence
+    assert all(item.score < 0 and item.title.startswith("Headline") and item.url for item in alert.evidence)
+    assert len(alert.evidence) == alert.observed.negative <= 20
+    assert alert.languages == {"en": alert.observed.negative}
+    assert alert.sources == {"wire": alert.observed.negative}
+    assert f"{alert.observed.negative} of {alert.observed.documents} documents" in alert.summary
+    assert "1 language (en) from 1 source (wire)" in alert.summary
+    assert engine.undelivered() == [alert]
+
+
+def test_evidence_is_at_most_twenty_and_originals_come_first(rule, document):
+    copies = [document(f"copy{n}", 2471 + n / 10, "negative", duplicate_of="storm0", source=f"copy{n}") for n in range(30)]
+    documents = calm(document) + sorted(copies + storm(document, 14, at=2470), key=lambda item: item.published_at)
+    (alert, *_), _ = run(rule, documents)
+    assert len(alert.evidence) <= 20
+    flags = [item.duplicate_of is not None for item in alert.evidence]
+    assert flags == sorted(flags)
+    assert any(flags)
+    assert alert.observed.documents < 30, "near-copies have no votes of their own"
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 11])
+def test_tiny_samples_never_fire(rule, document, count):
+    alerts, decisions = run(rule, calm(document) + storm(document, count, at=2700))
+    assert not alerts
+    assert {d.outcome for d in decisions} <= {DecisionOutcome.TOO_FEW}
+
+
+def test_from_nothing_to_something_does_not_fire(rule, document):
+    """A key of which nothing is known, in a stream that has just begun."""
+    engine = Engine([rule()])
+    result = engine.observe(storm(document, 60, at=0))
+    assert result.alerts == ()
+    assert set(outcomes(result)) <= {DecisionOutcome.TOO_FEW, DecisionOutcome.NOT_UNUSUAL, DecisionOutcome.NO_BASELINE}
+
+
+def test_a_new_key_in_a_known_world_fires_only_with_many_documents(rule, document):
+    world = calm(document, entities=("other",))
+    few, _ = run(rule, world + storm(document, 13))
+    many, _ = run(rule, world + storm(document, 90, at=2400))
+    assert not few
+    (alert,) = many
+    assert alert.baseline.documents == 0
+    assert "other news (no documents before)" in alert.summary
+
+
+def test_a_key_that_is_always_negative_is_not_news(rule, document):
+    gloomy = [document(n, n * 5, "positive" if n % 5 == 0 else "negative") for n in range(900)]
+    alerts, _ = run(rule, gloomy)
+    assert not alerts
+
+
+def test_it_resolves_under_the_same_id_and_then_stays_silent(rule, document):
+    documents = calm(document) + storm(document, 25) + storm(document, 60, at=2700, mood="positive", name="relief")
+    documents += storm(document, 40, at=3200, name="again")
+    alerts, decisions = run(rule, documents)
+    assert [alert.status for alert in alerts] == [AlertStatus.FIRING, AlertStatus.RESOLVED]
+    first, second = alerts
+    assert (first.id, first.fingerprint, first.starts_at) == (second.id, second.fingerprint, second.starts_at)
+    assert "back near its baseline" in second.summary
+    assert second.observed.share < first.observed.share
+    assert DecisionOutcome.COOLING_DOWN in {d.outcome for d in decisions}
+    assert all(d.alert_id == first.id for d in decisions if d.outcome is DecisionOutcome.COOLING_DOWN)
+
+
+def test_after_the_cool_down_a_new_episode_has_a_new_id(rule, document):
+    documents = calm(document, 120) + storm(document, 25)
+    documents += [document(f"rest{n}", 2600 + n * 20, "neutral") for n in range(100)] + storm(document, 40, at=4700, name="again")
+    alerts, _ = run(rule, documents)
+    assert [alert.status.value for alert in alerts] == ["firing", "resolved", "firing"]
+    assert alerts[0].id != alerts[2].id
+    assert alerts[0].fingerprint == alerts[2].fingerprint
+
+
+def test_silence_resolves_when_time_passes_elsewhere(rule, document):
+    engine = Engine([rule()])
+    engine.observe(calm(document) + storm(document, 25))
+    assert engine.observe([document("x", 2600, entities=("other",))]).alerts == ()
+    (alert,) = engine.observe([document("y", 2800, entities=("other",))]).alerts
+    assert alert.status is AlertStatus.RESOLVED
+    assert alert.observed.documents == 0
+    assert "No more is heard about Bank" in alert.summary
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_batches_do_not_change_which_alerts_fire_and_when(rule, crisis, seed):
+    documents = crisis(seed)
+    whole = run(rule, documents)
+    assert [alert.status.value for alert in whole[0]] == ["firing", "resolved"]
+    assert {str(alert.key) for alert in whole[0]} == {"entity:bank"}
+    for size in (1, 7, 500):
+        assert run(rule, documents, size) == whole
+
+
+def test_redelivery_changes_nothing(rule, crisis):
+    documents = crisis(2)
+    rng = random.Random(5)
+    noisy = []
+    for n, item in enumerate(documents):
+        noisy.append(item)
+        if n > 50 and rng.random() < 0.3:
+            noisy.extend(documents[n - 20 : n + 1])
+    assert run(rule, noisy, 40) == run(rule, documents)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_killed_and_restored_at_every_prefix_it_gives_the_same(rule, crisis, seed):
+    documents = crisis(seed, days=2, others=2)
+    expected, expected_decisions = run(rule, documents)
+    assert expected
+    store: dict[str, bytes] = {}
+    engine = Engine([rule()])
+    alerts, decisions = [], []
+    for n, item in enumerate(documents):
+        result = engine.observe([item])
+        alerts += result.alerts
+        decisions += result.decisions
+        save(store, engine)
+        engine = Engine([rule()])
+        engine.restore(store)
+        if n % 9 == 0:
+            again = engine.observe(documents[max(0, n - 4) : n + 1])
+            assert again.alerts == ()
+            assert sum(again.ignored.values()) == min(n, 4) + 1
+    assert alerts == expected
+    assert decisions == expected_decisions
+
+
+def save(store, engine):
+    write(store, engine.changes().items())
+
+
+def write(store, entries):
+    for name, value in entries:
+        if value is None:
+            store.pop(name, None)
+        else:
+            store[name] = value
+
+
+@pytest.mark.parametrize("cut", [100, 150, 200, 240])
+def test_a_kill_loses_the_unsaved_batch_and_redelivery_heals_it(rule, crisis, cut):
+    documents = crisis(3, days=2, others=2)
+    expected, _ = run(rule, documents)
+    store: dict[str, bytes] = {}
+    engine = Engine([rule()])
+    alerts = list(engine.observe(documents[:cut]).alerts)
+    save(store, engine)
+    engine.observe(documents[cut : cut + 30])  # and killed before the save
+    engine = Engine([rule()])
+    engine.restore(store)
+    assert engine.undelivered() == alerts
+    alerts += engine.observe(documents[cut:]).alerts
+    assert alerts == expected
+
+
+def test_a_save_that_is_cut_off_between_entries_loses_no_alert(rule, document):
+    """However much of a save is written, the redelivered batch leads to the same alert, in the outbox or anew, under one id."""
+    before, after = calm(document), storm(document, 14)
+    engine = Engine([rule()])
+    engine.observe(before)
+    base: dict[str, bytes] = {}
+    save(base, engine)
+    result = engine.observe(after)
+    (alert,) = result.alerts
+    changes = list(engine.changes().items())
+    assert len(changes) > 3
+    for written in range(len(changes) + 1):
+        store = dict(base)
+        write(store, changes[:written])
+        again = Engine([rule()])
+        again.restore(store)
+        pending = again.undelivered()
+        told = pending + list(again.observe(after).alerts)
+        assert {item.id for item in told} == {alert.id}
+        assert {item.status for item in told} == {AlertStatus.FIRING}
+
+
+def test_the_outbox_holds_an_alert_until_it_is_acknowledged(rule, document):
+    store: dict[str, bytes] = {}
+    engine = Engine([rule()])
+    (alert,) = engine.observe(calm(document) + storm(document, 25)).alerts
+    save(store, engine)
+    assert f"outbox:{alert.id}:firing" in store
+    again = Engine([rule()])
+    again.restore(store)
+    assert again.undelivered() == [alert]
+    again.acknowledge(alert)
+    again.acknowledge(alert)
+    assert again.undelivered() == []
+    save(store, again)
+    assert not [name for name in store if name.startswith("outbox:")]
+    assert again.changes() == {}
+
+
+def test_changes_are_small_and_complete(rule, crisis):
+    documents = crisis(1)
+    engine = Engine([rule()])
+    engine.observe(documents)
+    assert engine.changes()
+    assert engine.changes() == {}
+    engine.observe([documents[-1]])
+    assert engine.changes() == {}, "a redelivered document touches nothing"
+    fresh = documents[-1].model_copy(update={"id": "fresh"})
+    engine.observe([fresh])
+    touched = engine.changes()
+    assert sum(len(value or b"") for value in touched.values()) < 20_000
+    assert all(json.loads(value) is not None for value in touched.values() if value)
+
+
+def test_shuffled_within_the_lateness_the_same_key_fires(rule, crisis):
+    documents = crisis(4)
+    for seed in range(5):
+        rng = random.Random(seed)
+        shuffled = sorted(documents, key=lambda item: item.published_at.timestamp() + rng.uniform(0, 12 * 3600))
+        alerts, _ = run(rule, shuffled)
+        assert {str(alert.key) for alert in alerts if alert.status is AlertStatus.FIRING} == {"entity:bank"}
+
+
+def test_backwards_within_the_lateness_a_past_window_still_fires(rule, document):
+    before = calm(document)
+    late = storm(document, 30, at=2500)
+    after = [document("now", 3200, "neutral")]
+    alerts, _ = run(rule, before + after + late[::-1])
+    assert [alert.status for alert in alerts][:1] == [AlertStatus.FIRING]
+    assert alerts[0].observed.end <= after[0].published_at
+
+
+def test_a_sector_is_not_told_what_its_bank_is_told(rule, document):
+    both = {"tags": ("banking",)}
+    documents = calm(document, **both) + storm(document, 40, **both)
+    alerts, decisions = run(rule, documents)
+    assert {str(alert.key) for alert in alerts} == {"entity:bank"}
+    held = [d for d in decisions if d.outcome is DecisionOutcome.HELD]
+    assert held
+    assert str(held[0].key) == "tag:banking"
+    assert held[0].alert_id in {None, alerts[0].id}
+    assert "Bank" in held[0].explanation
+
+
+def test_a_move_of_the_whole_sector_is_told(rule, document):
+    names = [f"bank{n}" for n in range(10)]
+    ordinary = [
+        document(n, n * 10, "negative" if n % 5 == 0 else "neutral", entities=(names[n % 10],), tags=("banking",)) for n in range(250)
+    ]
+    move = [document(f"m{n}", 2500 + n, "negative", entities=(names[n % 10],), tags=("Banking",)) for n in range(40)]
+    alerts, _ = run(rule, ordinary + move)
+    assert [str(alert.key) for alert in alerts] == ["tag:banking"]
+
+
+def test_who_is_named_beside_the_bank_is_not_accused(rule, document):
+    ordinary = calm(document) + [document(f"s{n}", n * 20 + 1, "neutral", entities=("supervisor",)) for n in range(120)]
+    ordinary.sort(key=lambda item: item.published_at)
+    alone = storm(document, 20)
+    together = [document(f"t{n}", 2520 + n, "negative", entities=("bank", "supervisor")) for n in range(40)]
+    alerts, decisions = run(rule, ordinary + alone + together)
+    assert {str(alert.key) for alert in alerts} == {"entity:bank"}
+    held = [d for d in decisions if d.outcome is DecisionOutcome.HELD and str(d.key) == "entity:supervisor"]
+    assert held
+    assert held[0].alert_id == alerts[0].id
+
+
+def test_what_is_not_counted_is_told(rule, document):
+    engine = Engine([rule(allowed_lateness="PT1H")])
+    result = engine.observe(
+        [
+            document(1, 600),
+            document(2, 610, None),
+            document(3, 620, entities=()),
+            document(1, 600),
+            document(4, 300),
+            document(5, 700, received=-10_000),
+            document(6, -60 * 24 * 365 * 50, received=0),
+        ]
+    )
+    assert result.ignored == {"unscored": 1, "no_key": 1, "redelivered": 1, "late": 1, "absurd_time": 2}
+
+
+def test_decisions_are_bounded_by_key_kind_and_hour(rule, document):
+    engine = Engine([rule()])
+    engine.observe(calm(document))
+    result = engine.observe([document(f"n{n}", 2500 + n / 10, "negative" if n % 20 < 9 else "neutral") for n in range(600)])
+    assert len(result.decisions) == len({(d.outcome, str(d.key), d.at.replace(minute=0)) for d in result.decisions})
+    assert len({d.id for d in result.decisions}) == len(result.decisions)
+    assert result.decisions
+
+
+def test_rules_need_names_of_their_own(rule):
+    with pytest.raises(SettingsError):
+        Engine([])
+    with pytest.raises(SettingsError):
+        Engine([rule(), rule()])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("negative-share|meta", b'{"v":99}', "version 99"),
+        ("negative-share|key|entity:x", b"{", "not JSON"),
+        ("outbox:x:firing", b"{}", "not an alert"),
+    ],
+)
+def test_a_state_that_cannot_be_read_says_so(rule, name, value, message):
+    with pytest.raises(BellwetherError, match=message) as caught:
+        Engine([rule()]).restore({name: value})
+    assert caught.value.mend
+
+
+def test_restore_comes_first(rule, document):
+    engine = Engine([rule()])
+    engine.observe([document(1, 1)])
+    with pytest.raises(BellwetherError, match="already seen"):
+        engine.restore({})
