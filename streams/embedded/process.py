@@ -33,6 +33,8 @@ _HEALTH_EVERY: Final = 3.0
 _HEALTH_TIMEOUT: Final = 10.0
 _HEALTH_FAILURES: Final = 6
 _LOG_BYTES: Final = 16_777_216
+_LINE_CHARACTERS: Final = 200
+_FRAME: Final = " \t\r+-|=─│╭╮╰╯"
 
 # Ctrl-C in the terminal is for the supervisor alone.
 if sys.platform == "win32":
@@ -103,8 +105,8 @@ def last_lines(log: Path, count: int = 6) -> str:
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return "(no log)"
-    lines = [line.strip() for line in text.splitlines() if line.strip(" +-|=")]
-    return " | ".join(lines[-count:]) or "(the log is empty)"
+    lines = [line.strip(_FRAME)[:_LINE_CHARACTERS] for line in text.splitlines()]
+    return " | ".join([line for line in lines if line][-count:]) or "(the log is empty)"
 
 
 def kill_group(pid: int) -> None:
@@ -180,6 +182,7 @@ class Child:
         """Start it, wait until it serves, and supervise it from then on. Raises StackError when it does not come up."""
         self.failure = None
         await self._launch()
+        self._set(ChildState.UP)
         self._supervisor = asyncio.create_task(self._supervise(launched=True), name=f"supervise {self.name}")
 
     def start_soon(self) -> None:
@@ -237,7 +240,6 @@ class Child:
             await self._end(0.0)
             raise
         _log.info("child is up", child=self.name, pid=self._process.pid, port=spec.port, seconds=round(time.monotonic() - began, 2))
-        self._set(ChildState.UP)
 
     async def _until_healthy(self, spec: ChildSpec) -> None:
         process = self._process
@@ -325,6 +327,7 @@ class Child:
                     await asyncio.sleep(min(_LONGEST_BACK_OFF, _FIRST_BACK_OFF * 2 ** (failures - 1)))
                 await self._launch()
                 await self._after_restart(self)
+                self._set(ChildState.UP)
             except BellwetherError as error:
                 failures += 1
                 why = "did not come up"

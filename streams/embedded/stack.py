@@ -16,6 +16,7 @@ from streams.embedded import broker, search, triton
 from streams.embedded.feeder import Feeder
 from streams.embedded.journal import Journal, JournalIntake
 from streams.embedded.keeper import Keeper
+from streams.embedded.membership import forget_members
 from streams.embedded.ports import HOST, free_ports
 from streams.embedded.process import Child, ChildSpec, ChildState, ChildStatus
 from streams.embedded.runtime import ChildRecord, StackInfo, find_stack, lock_folder, remove_stack, sweep, write_stack
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
 
     from filelock import FileLock
 
-    from streams.settings import Settings
+    from streams.settings import AgentName, Settings
 
 __all__ = ["Stack", "StackInfo", "find_stack"]
 
 _log = structlog.get_logger(__name__)
 
+_ALL_AGENTS: Final[tuple[AgentName, ...]] = ("score", "index", "watch", "notify")
 _DRAIN_SECONDS: Final = 4.5
 _STOP_SECONDS: Final = 9.0
 _LAST_ACK_SECONDS: Final = 1.0
@@ -92,7 +94,7 @@ class Stack:
             "search", self._search_spec, before_restart=self._search_down, after_restart=self._search_up, changed=self._changed
         )
         self.triton = Child("triton", self._triton_spec, changed=self._changed)
-        self.worker = Child("worker", self._worker_spec, changed=self._changed)
+        self.worker = Child("worker", self._worker_spec, before_restart=self._worker_down, changed=self._changed)
         self._children = (self.broker, self.search, self.triton, self.worker)
 
     @property
@@ -159,7 +161,8 @@ class Stack:
             StackError: a child that is needed was given up.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        while await asyncio.to_thread(self.journal.backlog):
+        # A search server that is away may have lost outcomes that the journal still believes.
+        while await asyncio.to_thread(self.journal.backlog) or self.search.status.state != ChildState.UP:
             self._raise_given_up()
             if deadline is not None and time.monotonic() > deadline:
                 return False
@@ -194,7 +197,7 @@ class Stack:
             await self._keeper.stop()
         await self.worker.stop(seconds=max(0.5, min(2.5, deadline - time.monotonic() - 2.0)))
         left = max(0.5, deadline - time.monotonic() - 0.5)
-        was_up = self.search.status.pid is not None
+        was_up = self.search.status.state == ChildState.UP
         await asyncio.gather(
             self.broker.stop(seconds=min(1.0, left)), self.triton.stop(seconds=min(2.5, left)), self.search.stop(seconds=left)
         )
@@ -242,7 +245,9 @@ class Stack:
                 "search": base.search.model_copy(
                     update={"url": f"http://{HOST}:{search_port}", "username": None, "password": None, "api_key": None, "ca_certs": None}
                 ),
-                "worker": base.worker.model_copy(update={"metrics_port": base.worker.metrics_port or worker_metrics}),
+                "worker": base.worker.model_copy(
+                    update={"metrics_port": base.worker.metrics_port or worker_metrics, "agents": _ALL_AGENTS}
+                ),
             }
         )
 
@@ -312,6 +317,10 @@ class Stack:
             self._feeder.rewind()
             self._feeder.start()
         self.worker.start_soon()
+
+    async def _worker_down(self, _: Child) -> None:
+        if self.broker.status.state == ChildState.UP:
+            await asyncio.to_thread(forget_members, self.settings)
 
     async def _search_down(self, _: Child) -> None:
         if self._keeper is not None:
