@@ -1,4 +1,4 @@
-"""From the bytes of a feed to raw documents. fastfeedparser reads most feeds, feedparser the broken ones.
+"""From the bytes of a feed to raw documents. fastfeedparser reads the sound feeds, feedparser the broken ones.
 
 Titles and summaries are passed on as they are written (with their markup): cleaning is the service's business.
 
@@ -19,6 +19,7 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urljoin
+from xml.parsers import expat
 from zoneinfo import ZoneInfo
 
 import fastfeedparser
@@ -72,11 +73,12 @@ def read_entries(body: bytes, *, content_type: str, url: str, zone: str | None =
     if b"<!ENTITY" in body.replace(b"\x00", b"")[:65_536].upper():
         raise PermanentError(f"{shown(url)} declares XML entities", reason="feed.entities", mend="tell the feed's owner")
     body = _as_declared(body, content_type)
-    if not _dates_want_care(body):
+    if not _dates_want_care(body) and _well_formed(body):
         found = _fast(body)
         if found:
             return [_entry(entry, url, _fast_date(entry)) for entry in found]
-    parsed = feedparser.parse(body, response_headers={"content-type": content_type, "content-location": url})
+    # Without the feed's address: feedparser would turn plain ids into addresses, the other reader does not.
+    parsed = feedparser.parse(body, response_headers={"content-type": content_type})
     if not parsed.entries and not parsed.get("version"):
         raise PermanentError(f"{shown(url)} is not a feed: {_why(parsed)}", reason="feed.unreadable", mend="check the address in a browser")
     known_zone = ZoneInfo(zone) if zone else None
@@ -108,6 +110,17 @@ def _dates_want_care(body: bytes) -> bool:
     return any(not _ZONED.search(date.decode("ascii", "replace")) for date in dates)
 
 
+def _well_formed(body: bytes) -> bool:
+    """Whether XML is sound. In broken XML fastfeedparser leaves out what it stumbles over ("AT&T" becomes "ATT")."""
+    if body.lstrip()[:1] == b"{":  # a JSON feed
+        return True
+    try:
+        expat.ParserCreate().Parse(body, True)
+    except (expat.ExpatError, ValueError, LookupError):  # the last two: encodings that expat does not know
+        return False
+    return True
+
+
 def _fast(body: bytes) -> list[dict[str, Any]]:
     try:
         parsed = fastfeedparser.parse(body, include_tags=False, include_media=False, include_enclosures=False)
@@ -131,27 +144,26 @@ def _fast_date(entry: dict[str, Any]) -> datetime | None:
 
 def _careful_date(entry: Any, zone: ZoneInfo | None) -> datetime | None:
     for name in ("published", "updated"):
-        written = str(entry.get(name) or "").strip()
-        fields = entry.get(f"{name}_parsed")
-        if _ZONED.search(written):
-            exact = _exact(written)
-            if exact is not None:
-                return exact
-            if fields is not None:  # a format that only feedparser knows: it has already applied the zone
-                return datetime.fromtimestamp(calendar.timegm(fields), UTC)
-        elif fields is not None and zone is not None:
-            return datetime.fromtimestamp(calendar.timegm(fields), UTC).replace(tzinfo=zone).astimezone(UTC)
+        # dict.get: feedparser's own answers with the publication where there is no update, and warns of it.
+        written = str(dict.get(entry, name) or "").strip()
+        fields = dict.get(entry, f"{name}_parsed")
+        zoned = bool(_ZONED.search(written))
+        if not zoned and zone is None:
+            continue
+        exact = _exact(written)
+        if exact is None and fields is not None:  # a form that only feedparser knows; it has applied a zone if there was one
+            exact = datetime.fromtimestamp(calendar.timegm(fields), UTC).replace(tzinfo=UTC if zoned else None)
+        if exact is not None and (exact.tzinfo is not None or zone is not None):
+            return (exact if exact.tzinfo is not None else exact.replace(tzinfo=zone)).astimezone(UTC)
     return None
 
 
 def _exact(written: str) -> datetime | None:
     for read in (datetime.fromisoformat, parsedate_to_datetime):
         try:
-            found = read(written)
+            return read(written)
         except (ValueError, TypeError, IndexError):
             continue
-        if found.tzinfo is not None:
-            return found.astimezone(UTC)
     return None
 
 
