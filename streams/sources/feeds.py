@@ -155,9 +155,9 @@ class FeedReader:
         visit = batch.place
         if not isinstance(visit, _Visit):
             raise TypeError("a batch of another source")
+        await asyncio.to_thread(self._cursors.save, _key(visit.feed), visit.state.write())
         self._states[visit.feed.url] = visit.state
         self._documents[visit.feed.url] = self._documents.get(visit.feed.url, 0) + len(visit.messages)
-        await asyncio.to_thread(self._cursors.save, _key(visit.feed), visit.state.write())
         visit.committed.set()
 
     async def close(self) -> None:

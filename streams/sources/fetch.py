@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -65,6 +66,40 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     return max(0.0, (when - now).total_seconds())
 
 
+class _Body:
+    """Collects a body and unpacks it, never beyond a limit: a few packed kilobytes can hold gigabytes.
+
+    Raises ValueError (of which zlib's fault is made one) for what cannot be unpacked.
+    """
+
+    def __init__(self, encoding: str, limit: int) -> None:
+        self._limit = limit
+        self._data = bytearray()
+        self._decoder = None
+        if encoding.strip().lower() in {"gzip", "x-gzip"}:
+            self._decoder = zlib.decompressobj(wbits=31)
+        elif encoding.strip().lower() not in {"", "identity"}:
+            raise ValueError(f"packed as {encoding!r}, which was not asked for")
+
+    @property
+    def full(self) -> bool:
+        return len(self._data) > self._limit
+
+    def add(self, piece: bytes) -> None:
+        if self._decoder is None:
+            self._data += piece
+            return
+        try:
+            self._data += self._decoder.decompress(piece, self._limit + 1 - len(self._data))
+        except zlib.error as error:
+            raise ValueError(str(error)) from error
+
+    def content(self) -> bytes:
+        if self._decoder is not None and not self._decoder.eof and not self.full and self._data:
+            raise ValueError("the packed body is cut off")
+        return bytes(self._data[: self._limit])
+
+
 class Fetcher:
     """Fetches over HTTP and HTTPS.
 
@@ -79,7 +114,7 @@ class Fetcher:
         self._pause = pause
         self._hosts: dict[str, _Host] = {}
         self._client = httpx.AsyncClient(
-            headers={"user-agent": user_agent, "accept-encoding": "gzip, deflate"}, timeout=timeout, follow_redirects=False
+            headers={"user-agent": user_agent, "accept-encoding": "gzip"}, timeout=timeout, follow_redirects=False
         )
 
     async def request(
@@ -112,14 +147,14 @@ class Fetcher:
 
     async def _get(self, url: str, headers: Mapping[str, str], max_bytes: int, *, cut: bool) -> Answer:
         async with self._client.stream("GET", url, headers=dict(headers)) as response:
-            body = bytearray()
-            async for piece in response.aiter_bytes(65_536):
-                body += piece
-                if len(body) > max_bytes:
-                    if cut:
-                        break
-                    raise TransientError(f"{shown(url)} is larger than {max_bytes} bytes")
-            return Answer(url, response.status_code, response.headers, bytes(body[:max_bytes]))
+            body = _Body(response.headers.get("content-encoding", ""), max_bytes)
+            async for piece in response.aiter_raw():
+                body.add(piece)
+                if body.full:
+                    if not cut:
+                        raise TransientError(f"{shown(url)} is larger than {max_bytes} bytes")
+                    break
+            return Answer(url, response.status_code, response.headers, body.content())
 
     @staticmethod
     def redirected(answer: Answer) -> str | None:
