@@ -1,8 +1,8 @@
 """The watch agent's state on a compacted Kafka topic.
 
 Every entry is a record: its name the key, its bytes the value, a tombstone when it is deleted. All of them are written
-to partition 0 by one producer (idempotent where the broker knows that), so that they stand in the order in which they
-were given, and a save that is cut off leaves a beginning of it. ``streams.topics.ensure_topics`` makes the topic.
+to partition 0 by one producer, so that they stand in the order in which they were given, and a save that is cut off
+leaves a beginning of it. ``streams.topics.ensure_topics`` makes the topic.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from aiokafka.errors import (
     MessageSizeTooLargeError,
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
-    UnknownError,
 )
 
 from streams.errors import BellwetherError, TransientError
@@ -123,27 +122,22 @@ class ChangelogStateStore:
                 if failed:
                     raise failed[0]
             except (KafkaError, OSError, TimeoutError) as error:
-                await self._drop()  # an idempotent producer that gave a batch up does not recover: the next call gets a new one
+                await self._drop()  # begin anew, so that nothing of a failed save is written after a later one
                 raise self._fault("write", error) from error
 
     async def _open(self) -> AIOKafkaProducer:
         if self._producer is None:
+            # Not idempotent: aiokafka's idempotent producer retries for ever, so that neither a save nor a stop would end while
+            # the broker is away. It has one request in flight for a partition, so a batch that is written twice is written twice
+            # before the next one, and the newest value of an entry still wins.
+            producer = AIOKafkaProducer(**self._options, acks="all", max_request_size=self._max_bytes)
             try:
-                self._producer = await self._start(idempotent=True)
-            except UnknownError:
-                # The embedded broker knows no idempotent producers. A batch that is written twice is harmless here: aiokafka
-                # has one request in flight for a partition, and the newest value of an entry wins.
-                self._producer = await self._start(idempotent=False)
+                await producer.start()
+            except BaseException:
+                await producer.stop()
+                raise
+            self._producer = producer
         return self._producer
-
-    async def _start(self, *, idempotent: bool) -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(**self._options, acks="all", enable_idempotence=idempotent, max_request_size=self._max_bytes)
-        try:
-            await producer.start()
-        except BaseException:
-            await producer.stop()
-            raise
-        return producer
 
     async def _drop(self) -> None:
         producer, self._producer = self._producer, None

@@ -56,7 +56,7 @@ def take_changes(watch: Watch) -> dict[str, bytes | None]:
         for hour, count in parts:
             changes.update({_votes(rule, key, hour, part): None for part in range(count)})
     changes.update({f"{rule}|source|{source}": None for source in watch.silent})
-    touched = [(key, state) for key, state in watch.keys.items() if key in watch.changed or state.window.changed or state.window.dropped]
+    touched = [(key, watch.keys[key]) for key in sorted(watch.touched | watch.changed) if key in watch.keys]
     if touched or watch.clock.dirty:
         changes[f"{rule}|meta"] = _dump({"v": VERSION, "first": watch.clock.first})
     for key, state in touched:
@@ -76,6 +76,7 @@ def take_changes(watch: Watch) -> dict[str, bytes | None]:
     changes.update({f"{rule}|source|{source}": _dump(watch.clock.sources[source]) for source in sorted(watch.clock.dirty)})
     watch.clock.dirty.clear()
     watch.changed.clear()
+    watch.touched.clear()
     watch.evicted.clear()
     watch.silent.clear()
     return changes

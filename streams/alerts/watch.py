@@ -33,7 +33,7 @@ class Watch:
 
     Attributes:
         alerts, decisions, ignored: what happened since they were last taken.
-        changed: keys whose header must be saved. evicted: keys that are gone, with their (hour, parts).
+        changed: keys whose header must be saved. touched: keys with new votes. evicted: keys that are gone, with their (hour, parts).
         silent: sources that are forgotten.
     """
 
@@ -46,6 +46,7 @@ class Watch:
         self.decisions: list[Decision] = []
         self.ignored: Counter[str] = Counter()
         self.changed: set[str] = set()
+        self.touched: set[str] = set()
         self.evicted: dict[str, list[tuple[int, int]]] = {}
         self.silent: list[str] = []
         self._detector = detector
@@ -102,6 +103,7 @@ class Watch:
             if not window.add(vote):
                 verdicts.add(Ignored.REDELIVERED)
                 continue
+            self.touched.add(name)
             self._documents += window.documents - documents
             self._negative += window.negative - negative
             touched.append(state)
