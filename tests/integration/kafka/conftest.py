@@ -79,3 +79,9 @@ def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with running_kafka(tmp_path_factory.mktemp("kafka") / "cluster", 1) as cluster:
         yield cluster["bootstrap"]
+
+
+@pytest.fixture(scope="module")
+def three_brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict]:
+    with running_kafka(tmp_path_factory.mktemp("kafka3") / "cluster", 3) as cluster:
+        yield cluster

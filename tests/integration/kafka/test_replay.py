@@ -21,7 +21,7 @@ from streams.settings import KafkaSettings, Settings, TopicSettings
 from streams.sources.cursors import FileCursorStore
 from streams.sources.intake import KafkaIntake
 from streams.sources.mapping import FieldMapping
-from streams.sources.replay import Replay
+from streams.sources.replay import Replay, ReplayProgress
 from streams.topics import ensure_topics
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -35,7 +35,7 @@ from pathlib import Path
 from streams.settings import KafkaSettings, Settings, TopicSettings
 from streams.sources.cursors import FileCursorStore
 from streams.sources.intake import KafkaIntake
-from streams.sources.replay import Replay
+from streams.sources.replay import Replay, ReplayProgress
 
 address, prefix, file, cursors = sys.argv[1:]
 ours = Settings(kafka=KafkaSettings(bootstrap_servers=address), topics=TopicSettings(prefix=prefix))
@@ -148,3 +148,35 @@ async def test_real_streams_arrive_whole_and_readable(
     assert len(found) == count
     documents = [parse_raw(message) for message in found]
     assert max(document.published_at for document in documents) <= datetime.now(UTC)
+
+
+@pytest.mark.real
+@pytest.mark.slow
+async def test_one_broker_of_three_killed_in_the_middle_loses_nothing(three_brokers: dict, tmp_path: Path) -> None:
+    lines = [json.dumps({"id": str(n), "source": f"s{n % 9}", "text": "x" * 200}).encode() for n in range(20_000)]
+    file = tmp_path / "news.jsonl"
+    file.write_bytes(b"\n".join(lines))
+    ours = Settings(
+        kafka=KafkaSettings(bootstrap_servers=three_brokers["bootstrap"]),
+        topics=TopicSettings(prefix="three.", replication=3, partitions=6),
+    )
+    await asyncio.to_thread(ensure_topics, ours)
+    victim = three_brokers["nodes"][1]["pid"]
+    killed: list[int] = []
+
+    def kill(progress: ReplayProgress) -> None:
+        if progress.lines >= 6_000 and not killed:
+            killed.append(progress.lines)
+            os.kill(victim, signal.SIGKILL)
+
+    intake = KafkaIntake(ours)
+    replay = Replay(file, destination="three", cursors=FileCursorStore(tmp_path / "c"), batch_size=200, progress=kill)
+    try:
+        report = await replay.run(intake)
+    finally:
+        await intake.close()
+    assert killed
+    assert report.lines == len(lines)
+    found = await values(ours, len(lines))
+    assert set(found) == set(lines)
+    assert len(found) - len(lines) <= 200, "only a batch whose acknowledgement failed may be repeated"
