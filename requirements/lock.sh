@@ -8,5 +8,6 @@ compile() {
   shift
   uv pip compile pyproject.toml "$@" --universal --python-version 3.11 --no-header --no-annotate --no-emit-package torch --quiet -o "requirements/$name.lock"
 }
+compile service
 compile runtime --extra embedded
 compile dev --extra embedded --extra dev

@@ -25,6 +25,12 @@ class Metrics:
         )
         self.near_copies = Counter("bellwether_near_copies", "Documents recognised as near-copies", registry=self.registry)
         self.watched = Counter("bellwether_documents_watched", "Scored documents that the watch agent counted", registry=self.registry)
+        self.ignored = Counter(
+            "bellwether_watch_ignored",
+            "Scored documents that the alert engine did not count, by reason",
+            ["reason"],
+            registry=self.registry,
+        )
         self.alerts = Counter("bellwether_alerts", "Alerts by rule and status", ["rule", "status"], registry=self.registry)
         self.deliveries = Counter("bellwether_webhook_deliveries", "Webhook deliveries by result", ["result"], registry=self.registry)
         self.decisions_dropped = Counter(

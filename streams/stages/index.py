@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from streams.documents import DeadLetter, Outcome, ScoredDocument
+from streams.documents import DeadLetter, Outcome, ScoredDocument, read_scored
 from streams.ledger import Ledger
 from streams.metrics import Metrics
 from streams.sinks.search import SearchSink
@@ -42,7 +42,7 @@ class IndexStage:
         originals: dict[str, bytes] = {}
         for delivery in deliveries:
             try:
-                document = ScoredDocument.model_validate_json(delivery.value)
+                document = read_scored(delivery.value)
             except ValidationError as error:
                 letters.append(_letter("index.unreadable", str(error.errors(include_url=False)[0]["msg"]), delivery, now))
                 continue

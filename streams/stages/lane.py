@@ -30,6 +30,7 @@ class Lane(Generic[Batch]):
         self._slots = asyncio.Semaphore(depth)
         self._last: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._error: BaseException | None = None
 
     async def submit(self, batch: Batch) -> None:
         """Start on `batch`; waits while `depth` batches are under way.
@@ -38,21 +39,20 @@ class Lane(Generic[Batch]):
             Exception: what an earlier batch raised; the lane is then to be closed.
         """
         await self._slots.acquire()
-        if self._last is not None and self._last.done():
-            self._slots_checked(self._last)
+        if self._error is not None:
+            self._slots.release()
+            raise self._error
         task = asyncio.create_task(self._run(batch, self._last))
         self._tasks.add(task)
         task.add_done_callback(self._finished)
         self._last = task
 
-    def _slots_checked(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._slots.release()
-            raise error
-
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._slots.release()
+        if not task.cancelled():
+            error = task.exception()  # asked for in any case: asyncio complains about errors that nobody looked at
+            self._error = self._error or error
 
     async def _run(self, batch: Batch, previous: asyncio.Task[None] | None) -> None:
         finish = await self._work(batch)

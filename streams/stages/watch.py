@@ -15,7 +15,7 @@ import structlog
 from pydantic import ValidationError
 
 from streams.alerts.engine import Engine
-from streams.documents import Alert, Decision, ScoredDocument
+from streams.documents import Alert, Decision, ScoredDocument, read_scored
 from streams.errors import TransientError
 from streams.ledger import Ledger
 from streams.metrics import Metrics
@@ -86,9 +86,11 @@ class WatchStage:
         documents: list[ScoredDocument] = []
         for delivery in deliveries:
             with suppress(ValidationError):
-                documents.append(ScoredDocument.model_validate_json(delivery.value))
+                documents.append(read_scored(delivery.value))
         result = self._engine.observe(documents)
         self._decisions.extend(result.decisions)
+        for reason, count in result.ignored.items():
+            self._metrics.ignored.labels(reason=reason).inc(count)
         self._unsent.extend(result.alerts)
         for alert in result.alerts:
             self._metrics.alerts.labels(rule=alert.rule, status=alert.status.value).inc()

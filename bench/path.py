@@ -1,0 +1,88 @@
+"""How many documents a second the path carries when the model costs nothing, and where the time goes.
+
+    python -m bench.path [--documents 20000] [--profile FILE]
+
+The embedded stack with one worker and the no-op scorer; documents are the sample newswire's, each made different so that
+none is a near-copy. Everything else is as in production: language, near-duplicates, entities, two hops, index, watch,
+journal. Prints JSON: documents a second by the wall clock, and processor milliseconds per document of each process (these do
+not depend on what else the machine is doing as much as the wall clock does).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import subprocess
+import time
+from pathlib import Path
+
+from bench.stack import processor_seconds, running_stack, until_ended
+from streams import newswire
+
+__all__ = ["documents", "measure"]
+
+
+def documents(count: int) -> list[bytes]:
+    """`count` different raw documents made of the newswire's items: real scripts and lengths, no two alike."""
+    items = [json.loads(line) for line in newswire.NEWSWIRE.read_text(encoding="utf-8").splitlines()]
+    made: list[bytes] = []
+    for number in range(count):
+        item = dict(items[number % len(items)])
+        words = item["text"].split()
+        # Other numbers and another order of words: near-duplicate detection finds nothing, but has everything to compare.
+        turn = number // len(items) % max(1, len(words))
+        item |= {
+            "url": f"https://bench.example/{number}",
+            "title": f"{item['title']} {number * 7919 % 100_003}",
+            "text": f"{number} {' '.join(words[turn:] + words[:turn])} {number * 104_729 % 1_000_003}",
+        }
+        made.append(json.dumps(item, ensure_ascii=False).encode())
+    return made
+
+
+async def measure(count: int, profile: Path | None) -> dict[str, object]:
+    """Run it once."""
+    made = documents(count)
+    async with running_stack(newswire.entities_path(), scoring={"backend": "noop"}, embedded={"max_pending": count + 1}) as stack:
+        intake = stack.intake()
+        await intake.put(made[:200])  # connections, caches and lazy imports are not what is measured
+        await until_ended(stack, seconds=60)
+        before = processor_seconds(stack)
+        recording = None
+        if profile is not None:
+            pid = str(stack.worker.status.pid)
+            recording = subprocess.Popen(["py-spy", "record", "--pid", pid, "--rate", "200", "--format", "raw", "--output", str(profile)])
+        began = time.monotonic()
+        for start in range(200, count, 500):
+            await intake.put(made[start : start + 500])
+        await until_ended(stack, seconds=600)
+        seconds = time.monotonic() - began
+        used = {name: value - before.get(name, 0.0) for name, value in processor_seconds(stack).items()}
+        if recording is not None:
+            recording.send_signal(2)
+            recording.wait(30)
+        counts = stack.journal.counts()
+        return {
+            "documents": count - 200,
+            "indexed": counts.indexed - 200,
+            "balanced": counts.produced == counts.indexed + counts.duplicates + counts.dead + counts.filtered,
+            "seconds": round(seconds, 2),
+            "documents_per_second": round((count - 200) / seconds, 1),
+            "processor_ms_per_document": {name: round(1000 * value / (count - 200), 3) for name, value in used.items()},
+        }
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--documents", type=int, default=20_000)
+    parser.add_argument(
+        "--profile", type=Path, default=None, help="write py-spy's raw stacks of the worker here (needs py-spy on the PATH)"
+    )
+    arguments = parser.parse_args()
+    print(json.dumps(asyncio.run(measure(arguments.documents, arguments.profile)), indent=2))
+
+
+if __name__ == "__main__":
+    main()
