@@ -65,4 +65,5 @@ def _features(capabilities: Capabilities) -> Check:
 def _analyzers(capabilities: Capabilities) -> Check:
     if not capabilities.analyzers:
         return Check("search analyzers", "warn", "none: every language is searched word by word", "install the analysis-common module")
-    return Check("search analyzers", "ok", f"{len(capabilities.analyzers)} languages: {', '.join(sorted(capabilities.analyzers))}")
+    use = "" if capabilities.localized else " (not used: this server would store every text twice)"
+    return Check("search analyzers", "ok", f"{len(capabilities.analyzers)} languages: {', '.join(sorted(capabilities.analyzers))}{use}")

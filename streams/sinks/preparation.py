@@ -29,7 +29,7 @@ async def prepare(client: AsyncElasticsearch, names: Names, url: str) -> Capabil
         if not await client.indices.exists(index=names.alerts):
             await client.options(ignore_status=400).indices.create(index=names.alerts)
         capabilities = await ask(client, names, url)
-        await _put(client, documents_template(names, capabilities.analyzers))
+        await _put(client, documents_template(names, capabilities.localized))
         await _put(client, decisions_template(names))
     except (ApiError, TransportError, UnsupportedProductError) as error:
         raise as_error(error, url, "preparing the indices") from error

@@ -1,4 +1,8 @@
-"""Wire models as they rest in the index, and back. Built by hand: a third of the time that pydantic's general dump takes."""
+"""Wire models as they rest in the index, and back.
+
+A document's shape in the index is not its shape on the wire (see `mapping`), and it is written by the thousand a second: so it
+is built field by field. Alerts and decisions keep the wire's shape, which pydantic writes and reads.
+"""
 
 from __future__ import annotations
 

@@ -82,9 +82,14 @@ class SearchSink:
             TransientError: the server does not answer yet.
             BellwetherError: it refuses us, or is not Elasticsearch.
         """
-        if self._client is None:
-            self._client = connect(self._settings)
-        await self._prepare(self._client)
+        client = self._client or connect(self._settings)
+        try:
+            await self._prepare(client)
+        except BaseException:
+            if client is not self._client:
+                await client.close()
+            raise
+        self._client = client
 
     async def _prepare(self, client: AsyncElasticsearch) -> None:
         self._capabilities = await prepare(client, self._names, self._settings.url)
@@ -125,7 +130,7 @@ class SearchSink:
     ) -> list[ScoredDocument]:
         """Try the first delivery of each id; gives back those whose forerunner was refused, for they may fare better."""
         ingested = datetime.now(UTC).isoformat(timespec="milliseconds")
-        analyzers = self.capabilities.analyzers
+        analyzers = self.capabilities.localized
         first: dict[tuple[str, str], ScoredDocument] = {}
         keys: list[tuple[str, str]] = []
         for document in pending:

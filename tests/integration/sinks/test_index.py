@@ -125,7 +125,7 @@ async def test_an_unscored_document_of_an_unknown_language(sink, make_document) 
     assert (shown["language"], shown["sentiment"], shown["score"], shown["topic"]) == ("und", None, None, None)
 
 
-async def test_text_is_searched_in_its_own_language(sink, settings, make_document) -> None:
+async def test_text_is_searched_in_its_own_language(sink, server, settings, make_document) -> None:
     await sink.index([make_document(1), make_document(2, text="Die Häuser wurden verkauft", language={"code": "de", "confidence": 0.9})])
     await sink.count()
 
@@ -134,6 +134,10 @@ async def test_text_is_searched_in_its_own_language(sink, settings, make_documen
         hits = httpx.post(f"{settings.url}/{settings.index_prefix}-documents-*/_search", json=body).json()["hits"]["hits"]
         return [hit["_id"] for hit in hits]
 
+    if server.kind == "embedded":  # it would keep the second text in the stored document, see Capabilities.localized
+        assert ids("localized.de", "Haus") == []
+        assert ids("text", "Häuser") == [make_document(2).id]
+        return
     assert ids("localized.en", "runs books") == [make_document(1).id]
     assert ids("localized.de", "Haus") == [make_document(2).id]
     assert ids("text", "Haus") == []
