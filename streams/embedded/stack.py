@@ -93,7 +93,7 @@ class Stack:
         self.search = Child(
             "search", self._search_spec, before_restart=self._search_down, after_restart=self._search_up, changed=self._changed
         )
-        self.triton = Child("triton", self._triton_spec, changed=self._changed)
+        self.triton = Child("triton", self._triton_spec, before_restart=self._triton_down, changed=self._changed)
         self.worker = Child("worker", self._worker_spec, before_restart=self._worker_down, changed=self._changed)
         self._children = (self.broker, self.search, self.triton, self.worker)
 
@@ -135,6 +135,7 @@ class Stack:
         self._lock = lock_folder(self._data)
         try:
             await asyncio.to_thread(sweep, self._data)
+            triton.clear_shared_memory(self._data / "triton")
             # How the search server of the last run ended is not known: what it may have lost is fed again.
             await asyncio.to_thread(self.journal.reopen)
             self._choose_ports()
@@ -208,6 +209,7 @@ class Stack:
         self._close()
 
     def _close(self) -> None:
+        triton.clear_shared_memory(self._data / "triton")
         if self._journal is not None:
             self._journal.close()
             self._journal = None
@@ -317,6 +319,9 @@ class Stack:
             self._feeder.rewind()
             self._feeder.start()
         self.worker.start_soon()
+
+    async def _triton_down(self, _: Child) -> None:
+        triton.clear_shared_memory(self._data / "triton")
 
     async def _worker_down(self, _: Child) -> None:
         if self.broker.status.state == ChildState.UP:

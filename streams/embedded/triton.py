@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -20,7 +21,7 @@ from streams.embedded.process import ChildSpec
 from streams.errors import StackError
 from streams.settings import Settings
 
-__all__ = ["REPOSITORY", "TritonPorts", "answers", "available", "triton_spec"]
+__all__ = ["REPOSITORY", "TritonPorts", "answers", "available", "clear_shared_memory", "triton_spec"]
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2] / "triton_repo"
 """The model repository that is shipped."""
@@ -130,6 +131,16 @@ def _environment(package: Path, settings: Settings) -> dict[str, str]:
     return env
 
 
+def _shared_memory_prefix(folder: Path) -> str:
+    return f"bellwether_{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}_"
+
+
+def clear_shared_memory(folder: Path) -> None:
+    """Remove the shared memory that a killed server with its backend in `folder` left behind; call it while none runs."""
+    for region in Path("/dev/shm").glob(f"{_shared_memory_prefix(folder)}*"):  # noqa: S108 - where Linux shows POSIX shared memory
+        region.unlink(missing_ok=True)
+
+
 def triton_spec(settings: Settings, ports: TritonPorts, folder: Path, logs: Path, repository: Path = REPOSITORY) -> ChildSpec:
     """How to run the server with the models of `repository`; its backend is laid out in `folder`.
 
@@ -148,8 +159,8 @@ def triton_spec(settings: Settings, ports: TritonPorts, folder: Path, logs: Path
         f"--http-port={ports.http}",
         f"--grpc-port={ports.grpc}",
         f"--metrics-port={ports.metrics}",
-        f"--backend-config=python,shm-region-prefix-name=bellwether_{ports.grpc}_",
-        "--exit-timeout-secs=2",
+        f"--backend-config=python,shm-region-prefix-name={_shared_memory_prefix(folder)}",
+        "--exit-timeout-secs=1",
         "--allow-gpu-metrics=false",
         "--disable-auto-complete-config",
     ]

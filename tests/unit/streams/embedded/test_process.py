@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from streams.embedded.process import Child, ChildSpec, ChildState, last_lines
+from streams.errors import StackError
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
+
+Make = Callable[..., Child]
+
+
+async def _yes() -> bool:
+    return True
+
+
+async def _until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.02)
+
+
+@pytest_asyncio.fixture
+async def make(tmp_path: Path) -> AsyncIterator[Make]:
+    made: list[Child] = []
+
+    def build(
+        script: str, *, healthy: Callable[[], object] = _yes, start_seconds: float = 10.0, stop_seconds: float = 3.0, **hooks: object
+    ) -> Child:
+        def spec() -> ChildSpec:
+            return ChildSpec(
+                name="toy",
+                command=["/bin/sh", "-c", script],
+                log=tmp_path / "logs" / "toy.log",
+                healthy=healthy,  # type: ignore[arg-type]
+                start_seconds=start_seconds,
+                stop_seconds=stop_seconds,
+            )
+
+        child = Child("toy", spec, **hooks)  # type: ignore[arg-type]
+        made.append(child)
+        return child
+
+    yield build
+    for child in made:
+        await child.stop(seconds=0.0)
+
+
+async def test_it_starts_in_a_session_of_its_own_and_stops_by_sigterm(make: Make, tmp_path: Path) -> None:
+    child = make(f"trap 'echo bye; exit 0' TERM; touch {tmp_path}/trapped; while true; do sleep 0.05; done")
+    await child.start()
+    pid = child.status.pid
+    assert pid is not None
+    assert child.status.state == ChildState.UP
+    assert os.getsid(pid) == pid, "Ctrl-C in our terminal does not reach it"
+    await _until((tmp_path / "trapped").exists)
+    await child.stop()
+    assert (child.returncode, child.status.state, child.status.pid) == (0, ChildState.STOPPED, None)
+    assert "bye" in (tmp_path / "logs" / "toy.log").read_text()
+    await child.stop()
+
+
+async def test_one_that_ignores_sigterm_is_killed_and_so_is_what_it_started(make: Make, tmp_path: Path) -> None:
+    child = make(f"trap '' TERM; sleep 300 & echo $! > {tmp_path}/grandchild; while true; do sleep 0.1; done", stop_seconds=0.3)
+    await child.start()
+    await _until(lambda: (tmp_path / "grandchild").exists() and bool((tmp_path / "grandchild").read_text().strip()))
+    grandchild = int((tmp_path / "grandchild").read_text())
+    began = time.monotonic()
+    await child.stop()
+    assert time.monotonic() - began < 3
+    assert child.returncode == -signal.SIGKILL
+    await _until(lambda: not psutil.pid_exists(grandchild) or psutil.Process(grandchild).status() == psutil.STATUS_ZOMBIE)
+
+
+async def test_one_that_dies_comes_back_and_the_hooks_hear_of_it_in_order(make: Make) -> None:
+    heard: list[str] = []
+
+    async def down(child: Child) -> None:
+        heard.append(f"down {child.status.state}")
+
+    async def up(child: Child) -> None:
+        heard.append(f"up {child.status.state}")
+
+    child = make("sleep 300", before_restart=down, after_restart=up)
+    await child.start()
+    first = child.status.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    await _until(lambda: child.status.state == ChildState.UP and child.status.pid != first)
+    assert heard == ["down restarting", "up restarting"]
+    assert child.restarts == 1
+
+
+async def test_one_that_ends_at_once_fails_with_its_last_words(make: Make, tmp_path: Path) -> None:
+    async def never() -> bool:
+        return False
+
+    child = make("echo first; echo; echo 'no such model'; exit 7", healthy=never)
+    with pytest.raises(StackError, match=r"toy ended with status 7 while it started: first \| no such model") as failed:
+        await child.start()
+    assert failed.value.mend == f"its whole log is {tmp_path / 'logs' / 'toy.log'}"
+
+
+async def test_a_program_that_does_not_exist_fails_with_its_path(tmp_path: Path) -> None:
+    async def never() -> bool:
+        return False
+
+    child = Child("toy", lambda: ChildSpec(name="toy", command=["/no/such/program"], log=tmp_path / "toy.log", healthy=never))
+    with pytest.raises(StackError, match="status 127 while it started: /no/such/program: No such file"):
+        await child.start()
+
+
+async def test_one_that_never_answers_is_not_waited_for_for_ever(make: Make) -> None:
+    async def refused() -> bool:
+        raise ConnectionRefusedError
+
+    child = make("sleep 300", healthy=refused, start_seconds=0.3)
+    with pytest.raises(StackError, match="did not answer within 0 s"):
+        await child.start()
+    assert child.status.pid is None
+
+
+async def test_one_that_keeps_dying_is_given_up(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.embedded.process._QUICK_FAILURES", 2)
+    monkeypatch.setattr("streams.embedded.process._FIRST_BACK_OFF", 0.01)
+    child = make("echo out of luck; sleep 0.2; exit 4")
+    await child.start()
+    await _until(lambda: child.failure is not None)
+    assert child.failure is not None
+    assert child.failure.message.startswith("toy ended with status 4, 3 times in a row: out of luck")
+    assert child.status.state == ChildState.FAILED
+    assert child.restarts == 3
+    await child.stop()
+    assert child.status.state == ChildState.FAILED, "what failed is still to be read after the stop"
+
+
+async def test_a_failing_start_in_the_background_is_retried(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.embedded.process._FIRST_BACK_OFF", 0.01)
+    flag = tmp_path / "flag"
+
+    async def healthy() -> bool:
+        return flag.exists() and flag.read_text().count("x") >= 3
+
+    child = make(f"printf x >> {flag}; test $(wc -c < {flag}) -ge 3 && sleep 300", healthy=healthy)
+    child.start_soon()
+    await _until(lambda: child.status.state == ChildState.UP)
+    assert flag.read_text() == "xxx"
+
+
+async def test_a_stop_in_the_middle_of_a_restart_leaves_nothing(make: Make, tmp_path: Path) -> None:
+    answers = True
+
+    async def healthy() -> bool:
+        return answers
+
+    child = make(f"echo $$ >> {tmp_path}/pids; sleep 300", healthy=healthy)
+    await child.start()
+    await _until((tmp_path / "pids").exists)
+    answers = False
+    pid = child.status.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    await _until(lambda: len((tmp_path / "pids").read_text().split()) == 2)
+    await child.stop()
+    pids = [int(line) for line in (tmp_path / "pids").read_text().split()]
+    assert not any(psutil.pid_exists(each) and psutil.Process(each).status() != psutil.STATUS_ZOMBIE for each in pids)
+    assert child.status.state == ChildState.STOPPED
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG")
+async def test_the_launcher_ties_a_program_to_its_parent(tmp_path: Path) -> None:
+    launcher = Path(__file__).parents[4] / "streams" / "embedded" / "launcher.py"
+    parent = await asyncio.create_subprocess_exec(
+        "/bin/sh", "-c", f"{sys.executable} -I -S {launcher} $$ /bin/sleep 300 & echo $! > {tmp_path}/pid; wait"
+    )
+    await _until(lambda: (tmp_path / "pid").exists() and bool((tmp_path / "pid").read_text().strip()))
+    pid = int((tmp_path / "pid").read_text())
+    await _until(lambda: psutil.Process(pid).cmdline() == ["/bin/sleep", "300"])
+    parent.kill()
+    await parent.wait()
+    await _until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+
+
+def test_last_lines_skip_frames_and_cut_long_lines(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    log.write_text("+-----+\n| a |\n\n" + "b" * 5000 + "\n", encoding="utf-8")
+    assert last_lines(log) == "a | " + "b" * 200
+    assert last_lines(tmp_path / "none.log") == "(no log)"
