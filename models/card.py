@@ -108,7 +108,8 @@ def render_card(artifact: Artifact) -> str:
         f"SIB-200 accuracy, mean of en zh de fr es ru ja ar pt hi id: **{headline['sib200_accuracy_mean_of_eleven']}**; the answer is the "
         "best of all topics of the head, the seven classes of SIB-200 mapped as in `models/topics.toml` (travel is lifestyle and leisure, "
         "for IPTC files tourism under leisure; geography is environment, IPTC's one name for land, water and wildlife).",
-        f"Rows a set and language: {evaluation['rows_a_set_and_language']}. Nothing was trained or chosen on these sets.",
+        f"Rows a set and language: {evaluation['rows_a_set_and_language']} (UMSAB and those eleven languages: all). "
+        "Nothing was trained or chosen on these sets.",
         "",
         *_measured(evaluation),
         "",

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from models.artifact import load_artifact
+from models.card import render_card
+from models.cli import app
+from models.errors import ModelError
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def described(tmp_path: Path) -> Path:
+    """A folder with everything the card needs and small stand-ins for the two big files."""
+    root = tmp_path / "tiny"
+    root.mkdir()
+    (root / "model.onnx").write_bytes(b"graph")
+    (root / "tokenizer.json").write_text("{}")
+    config = {
+        "model_id": "tiny/0.1+abcdef12",
+        "sentiment_labels": ["negative", "neutral", "positive"],
+        "topic_labels": ["health", "sport"],
+        "max_length": 96,
+        "prefix": "",
+        "temperatures": {"sentiment": 1.2, "topic": 0.9},
+        "languages": ["de", "no"],
+        "sha256": {"model.onnx": "ab" * 32},
+        "feature_layers": [4, 12],
+        "vocabulary": 72000,
+        "made_from": {"model": "intfloat/multilingual-e5-small"},
+    }
+    (root / "config.json").write_text(json.dumps(config))
+    figures = {"rows": 10, "accuracy": 61.5, "macro_f1": 60.25, "ece": 0.031}
+    evaluation = {
+        "model_id": config["model_id"],
+        "rows_a_set_and_language": 100,
+        "headline": {"umsab_macro_f1_mean_over_languages": 58.1, "sib200_accuracy_mean_of_eleven": 76.2},
+        "sets": {"umsab": {"all": figures, "de": figures}},
+        "languages_the_encoder_never_saw": {"afrisenti": figures},
+    }
+    (root / "evaluation.json").write_text(json.dumps(evaluation))
+    head = {"decay": 0.001, "score": 58.6, "temperature": 1.2, "ece_before": 0.03, "ece_after": 0.01, "rows_train": 100, "rows_dev": 20}
+    (root / "training.json").write_text(json.dumps({"recipe": {}, "heads": {"sentiment": head, "topic": head}}))
+    return root
+
+
+def test_the_card_carries_figures_licences_limits_and_checksums(described: Path) -> None:
+    done = runner.invoke(app, ["card", "--artifact", str(described)])
+    assert done.exit_code == 0, done.output
+    card = (described / "README.md").read_text(encoding="utf-8")
+    assert card.startswith("---\nlicense: mit\n")
+    assert "value: 58.1}" in card
+    assert "| umsab | de | 10 | 61.5 | 60.25 | 0.031 |" in card
+    assert "CC BY-SA 4.0" in card
+    assert "weather" in card
+    assert "ab" * 32 in card
+    assert '- "no"' in card, "a bare no is false in YAML"
+
+
+def test_the_card_refuses_figures_of_another_model(described: Path) -> None:
+    evaluation = json.loads((described / "evaluation.json").read_text())
+    (described / "evaluation.json").write_text(json.dumps({**evaluation, "model_id": "tiny/0.0+00000000"}))
+    with pytest.raises(ModelError, match=r"tiny/0\.0"):
+        render_card(load_artifact(described))
+
+
+def test_the_card_without_figures_says_how_to_make_them(described: Path) -> None:
+    (described / "evaluation.json").unlink()
+    done = runner.invoke(app, ["card", "--artifact", str(described)])
+    assert done.exit_code == 1
+    assert "mend: bellwether models train, then bellwether models evaluate --write" in done.output
+
+
+def test_evaluating_nothing_is_one_line_and_the_mend(tmp_path: Path) -> None:
+    done = runner.invoke(app, ["evaluate", "--artifact", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "no config.json in the model folder" in done.output.replace("\n", " ")
+
+
+def test_a_damaged_model_is_not_measured(described: Path, tmp_path: Path) -> None:
+    (tmp_path / "benchmark").mkdir()
+    done = runner.invoke(app, ["evaluate", "--artifact", str(described), "--data", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "damaged" in done.output
+
+
+def test_training_without_text_is_one_line_and_the_mend(tmp_path: Path) -> None:
+    done = runner.invoke(app, ["train", "--data", str(tmp_path / "none"), "--artifact", str(tmp_path / "out")])
+    assert done.exit_code == 1
+    assert "no labelled text" in done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_road_is_named(tmp_path: Path) -> None:
+    done = runner.invoke(app, ["pretrained", "--road", "torrent", "--cache", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "auto, packages or hub" in done.output
+
+
+def test_the_card_that_ships_is_the_one_its_files_give() -> None:
+    artifact = load_artifact()
+    assert (artifact.root / "README.md").read_text(encoding="utf-8") == render_card(artifact)
