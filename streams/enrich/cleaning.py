@@ -23,11 +23,13 @@ URL = re.compile(r"(?:https?://|www\.|t\.me/)[^\s<>\"'()\[\]「」『』。、�
 MENTION = re.compile(r"(?<![\w./])[@＠]\w[\w.]*\w|(?<![\w./])[@＠]\w")
 """A mention of a person's account; a mail address is none."""
 
+# A parser's work grows with the square of the depth; past so many tags they are struck out where they stand.
+_MANY_TAGS = 2000
+_SILENT = re.compile(r"<(?:script|style)\b[^<]*</(?:script|style)>", re.IGNORECASE)
 _MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|<!--|<!\[CDATA\[|<![dD][oO][cC]")
 _REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 _BLOCK = re.compile(r"(?=<(?:/?(?:p|div|li|ul|ol|h[1-6]|tr|table|blockquote|article|section)\b|br\b|hr\b))", re.IGNORECASE)
 _CELL = re.compile(r"(?=<(?:td|th)\b)", re.IGNORECASE)
-_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 
 # Controls, invisible format characters, bidi marks, private use in the tag plane, noncharacters. The two joiners stand apart.
 _JUNK = re.compile(
@@ -46,7 +48,8 @@ _LINK = re.compile(r"!?\[([^\[\]]*)\]\(\s*(?:https?://|tg://|mailto:|/)[^()\s]*(
 _EMPHASIS = re.compile(r"\*\*+|__+|~~+|\|\|+|`+")
 _STYLED = re.compile("[\U0001d400-\U0001d7ff]+")
 _HEADING = re.compile(r"^#{1,6} +|^> ?", re.MULTILINE)
-_CALL = re.compile(r"(?:\s*[|•·—-]*\s*\x01[^\x01\x02]{0,60}\x02[\s|•·—-]*)+$")
+_AROUND_LINKS = " \t\n|•·—–-"
+_SIGNATURE_WIDTH = 60
 
 _SENTENCE_END = re.compile(r"[.!?…؟۔।॥។။։።](?=\s|[\"'»”’)\]]|$)|[。！？｡]")
 _SPACE = re.compile(r"\s")
@@ -76,8 +79,12 @@ def _without_markup(text: str) -> str:
     # Twice, because feeds escape markup that was escaped before.
     for _ in range(2):
         if "<" in text and _MARKUP.search(text):
-            text = _CELL.sub(" ", _BLOCK.sub("\n", _CDATA.sub(r"\1", text)))
-            text = html.unescape(nh3.clean(text, tags=set(), clean_content_tags={"script", "style"}))
+            text = _CELL.sub(" ", _BLOCK.sub("\n", text.replace("<![CDATA[", "").replace("]]>", "")))
+            if text.count("<") <= _MANY_TAGS:
+                text = nh3.clean(text, tags=set(), clean_content_tags={"script", "style"})
+            else:
+                text = _MARKUP.sub("", _SILENT.sub("", text))
+            text = html.unescape(text)
         elif "&" in text and _REFERENCE.search(text):
             text = html.unescape(text)
         else:
@@ -92,8 +99,7 @@ def plain(text: str, *, url: str = "", mention: str = "") -> str:
     """
     if "](" in text:
         # Control characters mark what was a link, until the signature at the end is told from links in the text.
-        marked = _CALL.sub("", _LINK.sub("\x01\\1\x02", text))
-        text = (marked or text).replace("\x01", "").replace("\x02", "")
+        text = _without_signature(_LINK.sub("\x01\\1\x02", text)).replace("\x01", "").replace("\x02", "")
     if "**" in text or "__" in text or "~~" in text or "||" in text or "`" in text:
         text = _EMPHASIS.sub("", text)
     if not text.isascii():
@@ -106,6 +112,20 @@ def plain(text: str, *, url: str = "", mention: str = "") -> str:
     if "@" in text or "＠" in text:
         text = MENTION.sub(mention, text)
     return " ".join(text.split())
+
+
+def _without_signature(marked: str) -> str:
+    end = len(marked)
+    while True:
+        rest = marked[:end].rstrip(_AROUND_LINKS)
+        start = rest.rfind("\x01")
+        if not rest.endswith("\x02") or len(rest) - start > _SIGNATURE_WIDTH:
+            break
+        before = marked[:start].rstrip()
+        if before[-1:].isalnum() or before[-1:] in {",", ":", "("}:
+            break  # the last words of a sentence, that happen to be a link
+        end = start
+    return marked[:end] if marked[:end].strip(_AROUND_LINKS) else marked
 
 
 def model_text(title: str, text: str, limit: int = LEAD) -> str:

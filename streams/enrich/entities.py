@@ -44,7 +44,6 @@ _FOLD = {
     "\u2010": "-",
     "\u2011": "-",
     "\u00a0": " ",
-    "\n": " ",
     **{chr(0xFF01 + place): chr(0x21 + place) for place in range(94)},
 }
 _FOLDED = re.compile("[" + "".join(map(re.escape, _FOLD)) + "]")
@@ -96,7 +95,7 @@ class _Alias:
 
 def fold(text: str) -> str:
     """`text` as it is compared: lower case without the distinctions that headlines do not keep; as long as `text`."""
-    if not text.isascii() or "\n" in text:
+    if not text.isascii():
         text = _FOLDED.sub(lambda match: _FOLD[match.group()], text)
     return text.lower()
 
@@ -194,7 +193,7 @@ class Gazetteer:
         if not text.isupper():
             return False
         words = _CAPITALS.findall(text)
-        return 2 * sum(word in self._tickers for word in words) <= len(words)
+        return 2 * sum(word in self._tickers for word in words) < len(words)
 
     def _by_ticker(self, form: re.Pattern[str], text: str) -> list[tuple[int, int, int]]:
         found = ((match, self._tickers.get(match.group(1).upper())) for match in form.finditer(text))

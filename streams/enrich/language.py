@@ -15,7 +15,7 @@ from typing import Any
 import fasttext
 
 from streams.documents import Language
-from streams.enrich.scripts import SCRIPTS_OF, SOLE_LANGUAGE, dominant_script, scripts_of
+from streams.enrich.scripts import SCRIPTS_OF, SOLE_LANGUAGE, dominant_script, script_of, scripts_of
 from streams.errors import BellwetherError
 
 __all__ = ["UNKNOWN", "LanguageIdentifier", "canonical_code"]
@@ -142,8 +142,9 @@ class LanguageIdentifier:
         found = self._candidates(text, script)
         letters = counts.total()
         if script == "CJK":
-            # Without kana the model takes many Chinese headlines for Japanese; only a Japanese sender makes it so.
-            sure = found.get("zh", 0.0) >= 0.9 and letters >= _ENOUGH_LETTERS
+            # Without kana the model takes many Chinese headlines for Japanese; only a Japanese sender, and characters that
+            # Japanese has, make it so.
+            sure = (found.get("zh", 0.0) >= 0.9 and letters >= _ENOUGH_LETTERS) or not _in_japanese_characters(text)
             known = share if letters > 2 or expected else share * letters / 4
             return self._answer("ja" if expected == "ja" and not sure else "zh", known)
         if expected and (script in SCRIPTS_OF.get(expected, _LATIN) or (script == "LATIN" and expected in _ROMANISED)):
@@ -180,6 +181,15 @@ class LanguageIdentifier:
     def _answer(self, code: str, confidence: float) -> Language:
         confidence = round(min(1.0, max(0.0, confidence)), 4)
         return Language(code=code if confidence >= self._min_confidence else UNKNOWN, confidence=confidence)
+
+
+def _in_japanese_characters(text: str) -> bool:
+    """Whether JIS X 0208 has every Han character of `text`: it lacks those that only simplified Chinese writes."""
+    try:
+        "".join(character for character in text if script_of(character) == "CJK").encode("shift_jis")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _load() -> Any:

