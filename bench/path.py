@@ -51,8 +51,7 @@ async def measure(count: int, profile: Path | None) -> dict[str, object]:
         before = processor_seconds(stack)
         recording = None
         if profile is not None:
-            pid = str(stack.worker.status.pid)
-            recording = subprocess.Popen(["py-spy", "record", "--pid", pid, "--rate", "200", "--format", "raw", "--output", str(profile)])
+            recording = _record(int(stack.worker.status.pid or 0), profile)
         began = time.monotonic()
         for start in range(200, count, 500):
             await intake.put(made[start : start + 500])
@@ -71,6 +70,11 @@ async def measure(count: int, profile: Path | None) -> dict[str, object]:
             "documents_per_second": round((count - 200) / seconds, 1),
             "processor_ms_per_document": {name: round(1000 * value / (count - 200), 3) for name, value in used.items()},
         }
+
+
+def _record(pid: int, profile: Path) -> subprocess.Popen[bytes]:
+    command = ["py-spy", "record", "--pid", str(pid), "--rate", "200", "--format", "raw", "--output", str(profile)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ __all__ = ["processor_seconds", "running_stack", "until_ended"]
 
 
 @asynccontextmanager
-async def running_stack(entities: Path | None = None, **flags: dict[str, Any]) -> AsyncIterator[Stack]:
+async def running_stack(entities: Path | None = None, **flags: Any) -> AsyncIterator[Stack]:
     """A stack on an empty folder that is removed afterwards. `flags` are settings by section."""
     with tempfile.TemporaryDirectory(prefix="bellwether-bench-", ignore_cleanup_errors=True) as folder:
         settings = load_settings(embedded={"data": Path(folder), **flags.pop("embedded", {})}, log_level="error", **flags)

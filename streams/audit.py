@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from streams.documents import DeadLetter, Origin, Outcome, parse_raw
-from streams.errors import PermanentError, TransientError
+from streams.errors import BellwetherError, PermanentError, TransientError
 from streams.kafka import aiokafka_options
 from streams.sinks.search import SearchSink
 
@@ -121,20 +121,26 @@ async def _letters(settings: Settings) -> AsyncIterator[tuple[str, Outcome]]:
 
 async def _records(settings: Settings, topic: str) -> AsyncIterator[ConsumerRecord]:
     """Every record of `topic` up to the end at the time of the call."""
-    from aiokafka import AIOKafkaConsumer, TopicPartition
+    from aiokafka import AIOKafkaConsumer
     from aiokafka.errors import KafkaError
 
     options = aiokafka_options(settings.kafka)
+    # Without a group a consumer is given every partition of its topic.
     consumer: AIOKafkaConsumer = AIOKafkaConsumer(
-        enable_auto_commit=False, max_partition_fetch_bytes=settings.topics.max_message_bytes, **options
+        topic,
+        group_id=None,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        max_partition_fetch_bytes=settings.topics.max_message_bytes,
+        **options,
     )
     try:
         await consumer.start()
-        await consumer.topics()
-        places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+        places = sorted(consumer.assignment())
         if not places:
-            return
-        consumer.assign(places)
+            raise BellwetherError(
+                f"kafka: {settings.kafka.bootstrap_servers} has no topic {topic}", mend="`bellwether topics --create` makes them"
+            )
         ends = await consumer.end_offsets(places)
         await consumer.seek_to_beginning(*places)
         left = {place for place in places if ends[place] > await consumer.position(place)}

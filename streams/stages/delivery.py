@@ -14,7 +14,7 @@ from typing import TypeVar
 import stamina
 import structlog
 
-from streams.errors import TransientError
+from streams.errors import PermanentError, TransientError
 from streams.metrics import Metrics
 
 __all__ = ["ATTEMPTS_BEFORE_SPLITTING", "deliver", "until_it_works"]
@@ -71,8 +71,8 @@ async def deliver(
     """Process `items`, whatever it takes.
 
     Transient errors repeat the batch for as long as they last: the caller meanwhile takes nothing new, which holds the
-    broker back. Any other error is tried :data:`ATTEMPTS_BEFORE_SPLITTING` times, then the batch is halved until the item
-    that causes it stands alone and is buried.
+    broker back. A permanent error is believed at once, any other is tried
+    :data:`ATTEMPTS_BEFORE_SPLITTING` times; then the batch is halved until the item that causes it stands alone and is buried.
 
     Args:
         items: the batch; processing one of them twice must be harmless.
@@ -90,6 +90,8 @@ async def deliver(
         except Exception as error:  # noqa: BLE001 - the promise: nothing leaves an agent; it is logged and buried below
             failure = error
             metrics.retries.labels(stage=stage, error=type(error).__name__).inc()
+            if isinstance(error, PermanentError):
+                break
         else:
             return
     assert failure is not None
