@@ -111,7 +111,7 @@ async def test_an_older_index_gets_the_fields_it_lacks(settings, make_document) 
     sink = SearchSink(settings)
     await sink.open()
     await sink.index([make_document(1)])
-    assert await sink.count_languages() == {"en": 1}
+    assert (await sink.totals()).languages == {"en": 1}
     await sink.close()
 
 
@@ -161,7 +161,7 @@ async def test_the_last_documents_are_given_newest_last(sink, make_document, siz
 
 
 async def test_pages_of_the_last_documents_neither_overlap_nor_leave_gaps(sink, make_document, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.sinks.search._PAGE", 7)
+    monkeypatch.setattr("streams.sinks.reading._PAGE", 7)
     documents = [make_document(number) for number in range(50)]
     await sink.index(documents)
     assert sorted(id for id, _, _ in await sink.recent(100)) == sorted(document.id for document in documents)
@@ -186,7 +186,7 @@ async def test_the_latest_for_the_live_view(sink, make_document) -> None:
         "title": "Aurelia Bank reports its quarter 1",
         "duplicate_of": None,
     }
-    assert await sink.count_languages() == {"en": 1, "fr": 1}
+    assert (await sink.totals()).languages == {"en": 1, "fr": 1}
 
 
 async def test_reading_before_anything_was_written(sink) -> None:
@@ -194,7 +194,7 @@ async def test_reading_before_anything_was_written(sink) -> None:
     assert await sink.recent(10) == []
     assert await sink.latest(10) == []
     assert await sink.alerts(10) == []
-    assert await sink.count_languages() == {}
+    assert (await sink.totals()).languages == {}
 
 
 async def test_a_large_document_and_many_of_them_pass(sink, make_document) -> None:
@@ -219,3 +219,18 @@ async def test_opening_twice_changes_nothing(settings: SearchSettings) -> None:
     assert httpx.get(f"{settings.url}/_index_template/{settings.index_prefix}-documents").json() == before
     await sink.close()
     await sink.close()
+
+
+async def test_totals_and_origins(sink, make_document) -> None:
+    first = make_document(1)
+    copy = make_document(2, duplicate_of=first.id, sentiment=first.sentiment)
+    unknown = make_document(3, language={"code": "und", "confidence": 0.0}, sentiment=None, topic=None, unscored=Unscored(reason="x"))
+    await sink.index([first, copy, unknown])
+    totals = await sink.totals()
+    assert (totals.documents, totals.near_copies) == (3, 1)
+    assert totals.languages == {"en": 2, "und": 1}
+    assert totals.sentiments == {"negative": 2}
+    missing = make_document(4)
+    asked = [(document.id, document.published_at) for document in (first, copy, missing)]
+    assert await sink.origins(asked) == {first.id: "journal-0-1", copy.id: "journal-0-2"}
+    assert await sink.origins([]) == {}
