@@ -24,8 +24,8 @@ UNKNOWN = "und"
 """ISO 639-2 code for a language that is not determined."""
 
 _LATIN = frozenset({"LATIN"})
-_CANDIDATES = 12
-_READ = 160
+_CANDIDATES = 8
+_READ = 128
 _NOISE = re.compile(r"@\w+|https?(?!\w)|[#$]\w+|\d+|_+")
 _HASHTAGS = re.compile(r"#(\w+)")
 _FIGURES = re.compile(r"\d[\d.,]*")
