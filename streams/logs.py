@@ -13,11 +13,22 @@ if TYPE_CHECKING:
 
 __all__ = ["configure_logs"]
 
-_QUIET = ("faust", "mode", "aiokafka", "kafka", "elastic_transport", "httpx", "httpcore", "asyncio", "venusian")
+_QUIET = {
+    "faust": logging.WARNING,
+    "mode": logging.WARNING,
+    "elastic_transport": logging.ERROR,
+    "httpx": logging.WARNING,
+    "httpcore": logging.WARNING,
+    "asyncio": logging.WARNING,
+    "venusian": logging.WARNING,
+    # They call every broker that is away for a moment an error; who asked them says what it means.
+    "aiokafka": logging.CRITICAL,
+    "kafka": logging.CRITICAL,
+}
 
 
 def configure_logs(settings: Settings) -> None:
-    """Send all log lines to standard error in the configured form, libraries at warning and above.
+    """Send all log lines to standard error in the configured form, libraries only where they know more than we do.
 
     Args:
         settings: `log_level` and `log_format` are read.
@@ -42,8 +53,8 @@ def configure_logs(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    for name, least in _QUIET.items():
+        logging.getLogger(name).setLevel(max(level, least))
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

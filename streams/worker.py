@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from prometheus_client import start_http_server
 
-from streams.errors import BellwetherError
+from streams.errors import BellwetherError, TransientError
 from streams.topics import ensure_topics, group_members
 
 if TYPE_CHECKING:
@@ -43,9 +43,8 @@ async def run_worker(settings: Settings, *, ready_file: Path | None = None) -> N
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    ensured = await asyncio.to_thread(ensure_topics, settings)
-    for warning in ensured.warnings:
-        log.warning("topics", warning=warning)
+    if not await _topics_are_there(settings, stop):
+        return
     if "watch" in settings.worker.agents and settings.journal is None:
         await _be_the_only_watcher(settings, group_of(settings), stop)
     app = build_app(settings)
@@ -77,6 +76,21 @@ async def run_worker(settings: Settings, *, ready_file: Path | None = None) -> N
         thread.join(timeout=1)
 
 
+async def _topics_are_there(settings: Settings, stop: asyncio.Event) -> bool:
+    """Make the topics that are missing; waits for the brokers. False when told to stop meanwhile."""
+    while not stop.is_set():
+        try:
+            ensured = await asyncio.to_thread(ensure_topics, settings)
+        except TransientError as error:
+            log.warning("waiting for the brokers", error=str(error))
+            await asyncio.sleep(1)
+            continue
+        for warning in ensured.warnings:
+            log.warning("topics", warning=warning)
+        return True
+    return False
+
+
 async def _until_consuming(app: Any, stop: asyncio.Event) -> None:
     """Wait until the group has given this worker its partitions."""
     while not stop.is_set() and not app.should_stop:
@@ -90,7 +104,14 @@ async def _be_the_only_watcher(settings: Settings, group: str, stop: asyncio.Eve
     """Two watchers of one group would each see half of the documents. A dead one is waited for: the group gives it up."""
     deadline = time.monotonic() + settings.worker.session_timeout + 5
     while not stop.is_set():
-        members = await asyncio.to_thread(group_members, settings, group)
+        try:
+            members = await asyncio.to_thread(group_members, settings, group)
+        except TransientError as error:
+            log.warning("waiting for the brokers", error=str(error))
+            # Another coordinator begins to wait for the dead member anew.
+            deadline = time.monotonic() + settings.worker.session_timeout + 5
+            await asyncio.sleep(1)
+            continue
         if not members:
             return
         if time.monotonic() > deadline:
