@@ -16,6 +16,7 @@ import httpx
 import structlog
 
 from streams.embedded.journal import Journal
+from streams.embedded.loopback import loopback_client
 from streams.errors import TransientError
 
 __all__ = ["Keeper"]
@@ -25,7 +26,7 @@ _log = structlog.get_logger(__name__)
 _LOOK_SECONDS: Final = 0.25
 _IDLE_SECONDS: Final = 1.0
 _NUDGE_SECONDS: Final = 3.0
-_MARKER: Final = "bellwether-keeper/_doc/marker"
+_MARKER: Final = "/bellwether-keeper/_doc/marker"
 
 
 class Keeper:
@@ -78,8 +79,8 @@ class Keeper:
                 await self._nudge()
 
     async def _nudge(self) -> None:
-        async with httpx.AsyncClient(trust_env=False, timeout=10.0) as client:
-            response = await client.put(f"{self._url}/{_MARKER}", json={"at": time.time()})
+        async with loopback_client(self._url, seconds=10.0) as client:
+            response = await client.put(_MARKER, json={"at": time.time()})
             response.raise_for_status()
 
     def _version(self) -> tuple[int, int, int]:

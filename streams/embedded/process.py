@@ -319,7 +319,7 @@ class Child:
             await self._end(0.0)
             self._set(ChildState.RESTARTING, f"it {why}")
             if failures > _QUICK_FAILURES:
-                self._give_up(f"{self.name} {why}, {failures} times in a row")
+                self._give_up(f"{self.name} failed {failures} times in a row and is given up: it {why}")
                 return None
             try:
                 await self._before_restart(self)
@@ -330,14 +330,14 @@ class Child:
                 self._set(ChildState.UP)
             except BellwetherError as error:
                 failures += 1
-                why = "did not come up"
+                why = f"did not come up: {error.message}"
                 _log.warning("child did not come up", child=self.name, error=str(error))
                 continue
             return failures
 
     def _give_up(self, what: str) -> None:
         assert self._spec is not None
-        self.failure = StackError(f"{what}: {last_lines(self._spec.log)}", mend=f"its whole log is {self._spec.log}")
+        self.failure = StackError(f"{what}; the end of its log: {last_lines(self._spec.log)}", mend=f"its whole log is {self._spec.log}")
         _log.error("child is given up", child=self.name, error=str(self.failure))
         self._set(ChildState.FAILED, self.failure.message)
 

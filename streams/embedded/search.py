@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from streams.embedded.loopback import loopback_client
 from streams.embedded.ports import HOST
 from streams.embedded.process import ChildSpec
 from streams.errors import StackError
@@ -21,9 +22,9 @@ DATA_FILE = "elasticsearch.json"
 
 async def answers(port: int) -> bool:
     """Whether a server on `port` says that it is Elasticsearch."""
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with loopback_client(f"http://{HOST}:{port}", seconds=5.0) as client:
         try:
-            response = await client.get(f"http://{HOST}:{port}/", timeout=5.0)
+            response = await client.get("/")
         except httpx.TransportError:
             return False
     return response.status_code == httpx.codes.OK and "version" in response.json()

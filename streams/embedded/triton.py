@@ -16,6 +16,7 @@ from typing import Final
 
 import httpx
 
+from streams.embedded.loopback import loopback_client
 from streams.embedded.ports import HOST
 from streams.embedded.process import ChildSpec
 from streams.errors import StackError
@@ -93,7 +94,7 @@ def _missing(package: Path, repository: Path) -> str | None:
 
 async def answers(port: int, model: str) -> bool:
     """Whether the server on HTTP port `port` is ready, and so is `model`."""
-    async with httpx.AsyncClient(trust_env=False, base_url=f"http://{HOST}:{port}", timeout=5.0) as client:
+    async with loopback_client(f"http://{HOST}:{port}", seconds=5.0) as client:
         try:
             for path in ("/v2/health/ready", f"/v2/models/{model}/ready"):
                 if (await client.get(path)).status_code != httpx.codes.OK:

@@ -137,7 +137,7 @@ async def test_a_worker_that_keeps_dying_is_given_up_and_said_so(lab: Any, monke
     stack = lab.build(None, "--die-after", "1")
     await stack.start()
     await stack.intake().put(lab.messages(10))
-    with pytest.raises(StackError, match="worker was killed by signal 9, 3 times in a row"):
+    with pytest.raises(StackError, match=r"worker failed 3 times in a row and is given up: it (was killed by signal 9|did not come up)"):
         await asyncio.wait_for(stack.wait_failed(), 60)
     assert lab.child(stack, "worker").state == "failed"
     with pytest.raises(StackError):
@@ -177,3 +177,17 @@ async def test_status_tells_of_every_change(lab: Any) -> None:
     assert seen[0] == "broker:stopped search:stopped triton:stopped worker:stopped"
     assert any("broker:up search:up triton:off worker:up" in line for line in seen)
     assert seen[-1].count("stopped") == 4 or "triton:off" in seen[-1]
+
+
+async def test_outcomes_are_settled_when_the_index_is_on_the_disk_even_if_nothing_else_comes(lab: Any) -> None:
+    stack = lab.build()
+    await stack.start()
+    await stack.intake().put(lab.messages(30))
+    assert await stack.drain(30)
+    assert stack.journal.mark() == 30
+    await lab.until(lambda: stack.journal.mark() == 0, 20)
+    assert stack.journal.reopen() == []
+    lab.kill(stack, "search")
+    await lab.until(lambda: lab.child(stack, "search").restarts == 1 and lab.child(stack, "search").state == "up")
+    assert stack.journal.backlog() == 0
+    assert await lab.indexed(stack) == 30

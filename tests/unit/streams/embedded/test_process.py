@@ -138,7 +138,9 @@ async def test_one_that_keeps_dying_is_given_up(make: Make, monkeypatch: pytest.
     await child.start()
     await _until(lambda: child.failure is not None)
     assert child.failure is not None
-    assert child.failure.message.startswith("toy ended with status 4, 3 times in a row: out of luck")
+    assert child.failure.message.startswith(
+        "toy failed 3 times in a row and is given up: it ended with status 4; the end of its log: out of luck"
+    )
     assert child.status.state == ChildState.FAILED
     assert child.restarts == 3
     await child.stop()
