@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import shutil
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
 from streams.commands.options import Config, Set, read_settings
@@ -32,6 +33,9 @@ def register(app: typer.Typer) -> None:
         ] = False,
         as_json: Annotated[bool, typer.Option("--json", help="No live view; print one JSON object at the end. Implies --once.")] = False,
         data: Annotated[Path | None, typer.Option("--data", metavar="FOLDER", help="Keep journal, index and logs here.")] = None,
+        picture: Annotated[
+            Path | None, typer.Option("--picture", metavar="FILE", help="Save the last screen and the summary as SVG.")
+        ] = None,
         config: Config = None,
         set_: Set = None,
     ) -> None:
@@ -46,14 +50,14 @@ def register(app: typer.Typer) -> None:
                 settings = settings.model_copy(update={"log_level": "error"})
             configure_logs(settings)
             interactive = sys.stdout.isatty() and not as_json
-            status = asyncio.run(_run(settings, once=once or not interactive, interactive=interactive, as_json=as_json))
+            status = asyncio.run(_run(settings, once=once or not interactive, interactive=interactive, as_json=as_json, picture=picture))
         finally:
             if data is None:
                 shutil.rmtree(folder, ignore_errors=True)
         raise typer.Exit(status)
 
 
-async def _run(settings: Settings, *, once: bool, interactive: bool, as_json: bool) -> int:
+async def _run(settings: Settings, *, once: bool, interactive: bool, as_json: bool, picture: Path | None) -> int:
     from streams.live.demo import DemoRun
     from streams.live.summary import Snapshot
     from streams.live.view import render, render_summary
@@ -61,8 +65,11 @@ async def _run(settings: Settings, *, once: bool, interactive: bool, as_json: bo
     console = Console()
     stop = stop_on_signals()
     phases: list[str] = []
+    screens: list[Snapshot] = []
 
     def tell(snapshot: Snapshot) -> None:
+        if snapshot.latest:
+            screens[:] = [snapshot]
         if live is not None:
             live.update(render(snapshot), refresh=True)
         elif not as_json and snapshot.phase not in phases:
@@ -80,8 +87,17 @@ async def _run(settings: Settings, *, once: bool, interactive: bool, as_json: bo
     if summary is None:
         console.print("stopped before the newswire was through") if not as_json else typer.echo(json.dumps({"stopped": True}))
         return 130
+    if picture is not None:
+        _save(picture, [render(screen) for screen in screens] + [render_summary(summary)])
     if as_json:
         typer.echo(json.dumps(summary.to_json(), ensure_ascii=False))
     else:
         console.print(render_summary(summary))
     return 0 if summary.balanced else 1
+
+
+def _save(picture: Path, parts: list[RenderableType]) -> None:
+    canvas = Console(record=True, width=126, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    for part in parts:
+        canvas.print(part)
+    picture.write_text(canvas.export_svg(title="bellwether demo"), encoding="utf-8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -61,7 +63,7 @@ def _header(snapshot: Snapshot) -> Panel:
     stages.add_row(*(Text(f"{value:,}" if isinstance(value, int) else value, "bold") for value in values))
     children = Text("  ")
     for name, state, detail in snapshot.children:
-        children.append("● ", "green" if state in {"ready", "running"} else "yellow")
+        children.append("● ", "green" if state in {"up", "off"} else "yellow")
         children.append(f"{name} ", "default")
         children.append(f"{detail}  ", "bright_black")
     bar = ProgressBar(total=max(snapshot.total, 1), completed=ended, pulse=ended == 0)
@@ -86,7 +88,7 @@ def _documents(snapshot: Snapshot) -> Panel:
             Text(label, colour),
             Text("" if score is None else f"{score:+.2f}", colour),
             Text(document.get("topic") or "", "bright_black"),
-            Text(f"{_ISOLATE}{document.get('title') or document.get('text') or ''}{_POP}"),
+            Text(_isolated(document.get("title") or "–")),
         )
     for _ in range(_ROWS - len(snapshot.latest[:_ROWS])):
         table.add_row("", "", "", "", "")
@@ -99,9 +101,14 @@ def _alerts(alerts: list[AlertSummary]) -> Panel:
     parts: list[RenderableType] = []
     for alert in alerts:
         head = Text(f"{alert.severity.upper()} {alert.name}", "bold red" if alert.status == "firing" else "green")
-        head.append(f"  {alert.status} since {alert.starts_at}", "bright_black")
+        head.append(f"  {alert.status}, began {alert.starts_at[:16].replace('T', ' ')} UTC", "bright_black")
         parts += [head, Text(alert.summary)]
-        parts += [
-            Text(f"   {_ISOLATE}{headline}{_POP}", "bright_black", no_wrap=True, overflow="ellipsis") for headline in alert.headlines[:4]
-        ]
+        parts += [Text(f"   {_isolated(headline)}", "bright_black", no_wrap=True, overflow="ellipsis") for headline in alert.headlines[:4]]
     return Panel(Group(*parts), title="Alerts", border_style="red")
+
+
+def _isolated(text: str) -> str:
+    """`text`, isolated where it is written from right to left (Unicode UAX 9); other scripts need none."""
+    if any(unicodedata.bidirectional(letter) in {"R", "AL"} for letter in text):
+        return f"{_ISOLATE}{text}{_POP}"
+    return text

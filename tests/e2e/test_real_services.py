@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -121,11 +122,21 @@ def file(streams: Path, tmp_path: Path) -> Path:
     return path
 
 
+def _ask(url: str, *, method: str = "GET") -> dict[str, Any]:
+    """An answer of Elasticsearch; empty while the shards of a new index are not there yet (404, 503)."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=20) as answer:
+            return dict(json.loads(answer.read()))
+    except urllib.error.HTTPError as error:
+        if error.code not in (404, 503):
+            raise
+        return {}
+
+
 def _count(environment: dict[str, str]) -> int:
-    url, prefix = environment["BELLWETHER_SEARCH__URL"], environment["BELLWETHER_SEARCH__INDEX_PREFIX"]
-    urllib.request.urlopen(urllib.request.Request(f"{url}/{prefix}-documents-*/_refresh", method="POST"), timeout=20).read()
-    with urllib.request.urlopen(f"{url}/{prefix}-documents-*/_count", timeout=20) as answer:
-        return int(json.loads(answer.read())["count"])
+    base = f"{environment['BELLWETHER_SEARCH__URL']}/{environment['BELLWETHER_SEARCH__INDEX_PREFIX']}-documents-*"
+    _ask(f"{base}/_refresh", method="POST")
+    return int(_ask(f"{base}/_count").get("count", 0))
 
 
 def _start_worker(bellwether: Bellwether, environment: dict[str, str], name: str, *arguments: str) -> subprocess.Popen[str]:
@@ -207,9 +218,8 @@ def test_the_sample_newswire_raises_its_alert_here_too(bellwether: Bellwether, e
     url, prefix = environment["BELLWETHER_SEARCH__URL"], environment["BELLWETHER_SEARCH__INDEX_PREFIX"]
 
     def alerts() -> list[dict[str, Any]]:
-        urllib.request.urlopen(urllib.request.Request(f"{url}/{prefix}-alerts/_refresh", method="POST"), timeout=20).read()
-        with urllib.request.urlopen(f"{url}/{prefix}-alerts/_search?size=50", timeout=20) as answer:
-            return [hit["_source"] for hit in json.loads(answer.read())["hits"]["hits"]]
+        _ask(f"{url}/{prefix}-alerts/_refresh", method="POST")
+        return [hit["_source"] for hit in _ask(f"{url}/{prefix}-alerts/_search?size=50").get("hits", {}).get("hits", [])]
 
     until(lambda: len(alerts()) >= 1, seconds=30)
     time.sleep(2)
