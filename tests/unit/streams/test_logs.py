@@ -20,7 +20,10 @@ def as_it_was() -> Iterator[None]:
     """Leave the logging of the test run as it was."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    quiet = {name: logging.getLogger(name).level for name in ("faust", "kafka", "aiokafka", "httpx", "elastic_transport")}
+    quiet = {
+        name: logging.getLogger(name).level
+        for name in ("faust", "mode", "kafka", "aiokafka", "httpx", "httpcore", "elastic_transport", "asyncio", "venusian")
+    }
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -52,13 +55,23 @@ def test_the_standard_librarys_loggers_speak_the_same_way(capsys: pytest.Capture
     assert "@timestamp" in line
 
 
-@pytest.mark.parametrize("name", ["faust", "kafka", "aiokafka", "httpx", "elastic_transport"])
-def test_libraries_are_quiet_below_warning(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [("faust", "warning"), ("httpx", "warning"), ("elastic_transport", "error"), ("aiokafka", "critical"), ("kafka", "critical")],
+)
+def test_libraries_speak_only_where_they_know_more_than_we_do(name: str, least: str, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(load_settings(log_format="json", log_level="debug"))
-    logging.getLogger(name).info("chatter")
-    logging.getLogger(f"{name}.deep").debug("chatter")
-    logging.getLogger(name).warning("trouble")
-    assert [line["event"] for line in lines(capsys)] == ["trouble"]
+    levels = ("debug", "info", "warning", "error", "critical")
+    for logger in (name, f"{name}.deep"):
+        for level in levels:
+            getattr(logging.getLogger(logger), level)(level)
+    assert [line["event"] for line in lines(capsys)] == 2 * list(levels[levels.index(least) :])
+
+
+def test_libraries_are_no_louder_than_the_service(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(load_settings(log_format="json", log_level="error"))
+    logging.getLogger("faust").warning("x")
+    assert lines(capsys) == []
 
 
 @pytest.mark.parametrize(("level", "events"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])

@@ -132,21 +132,23 @@ def test_what_looks_like_markup_is_shown_as_it_is() -> None:
 
 
 def test_right_to_left_headlines_are_isolated_from_the_columns_around_them() -> None:
-    text = shown(render(SNAPSHOT), 200)
-    assert f"\u2068{HEADLINES[0]}\u2069" in text
+    text = shown(render(replace(SNAPSHOT, alerts=[])), 200)
+    for headline in HEADLINES[:2]:
+        assert f"\u2068{headline}\u2069" in text
+    assert text.count("\u2068") == 2, "other scripts need no isolates"
 
 
 def test_a_document_without_a_score_says_so() -> None:
-    latest = [{"id": "1", "language": None, "sentiment": None, "score": None, "topic": None, "title": "", "text": "👍👍"}]
+    latest = [{"id": "1", "language": None, "sentiment": None, "score": None, "topic": None, "title": ""}]
     text = shown(render(replace(SNAPSHOT, latest=latest)), 120)
     assert "unscored" in text
-    assert "👍👍" in text
+    assert "–" in text
 
 
 def test_an_alert_shows_its_first_headlines() -> None:
     text = shown(render(SNAPSHOT), 160)
     assert "CRITICAL" in text
-    assert "firing since 2024-05-01" in text
+    assert "firing, began 2024-05-01 12:00 UTC" in text
     assert "15 of 20 negative (75 %), [expected] 12 %" in text
     assert "[en] 1" in text
     assert "[en] 2" not in text
