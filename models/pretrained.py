@@ -130,7 +130,7 @@ def _download(name: str, target: Path) -> dict[str, str]:
     hub = require("huggingface_hub")
     try:
         snapshot = Path(hub.snapshot_download(name, allow_patterns=list(FILES)))
-    except (OSError, ValueError, hub.errors.HfHubHTTPError) as error:
+    except (OSError, ValueError, require("huggingface_hub.errors").HfHubHTTPError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelError(
             f"cannot fetch {name} from the Hub: {reason}", mend=f"connect to the internet, or use {DEFAULT_MODEL} from the packages"

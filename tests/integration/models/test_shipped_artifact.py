@@ -98,7 +98,7 @@ def test_neighbours_and_padding_do_not_change_a_score(encoder: Encoder) -> None:
     for row, one in enumerate(tokens):
         alone = encoder.session.run(names, {"input_ids": np.array([one], np.int64), "attention_mask": np.ones((1, len(one)), np.int64)})
         for wide, narrow in zip(together, alone, strict=True):
-            assert wide[row] == pytest.approx(narrow[0], abs=2e-3)
+            assert wide[row] == pytest.approx(narrow[0], abs=1e-5)
 
 
 def test_the_folder_is_small_whole_and_described(artifact: Artifact) -> None:

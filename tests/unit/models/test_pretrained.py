@@ -54,8 +54,8 @@ def test_packages_carry_only_the_default_model(tmp_path: Path) -> None:
 
 
 def test_the_hub_out_of_reach_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hub = pytest.importorskip("huggingface_hub", reason="the extra 'train' is not installed")
-    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
+    constants = pytest.importorskip("huggingface_hub.constants", reason="the extra 'train' is not installed")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     with pytest.raises(ModelError, match="cannot fetch nobody/such-a-model") as caught:
         load_pretrained("nobody/such-a-model", cache=tmp_path)

