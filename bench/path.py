@@ -2,8 +2,8 @@
 
     python -m bench.path [--documents 20000] [--profile FILE]
 
-The embedded stack with one worker and the no-op scorer; documents are the sample newswire's, each made different so that
-none is a near-copy. Everything else is as in production: language, near-duplicates, entities, two hops, index, watch,
+The embedded stack with one worker and the no-op scorer; documents are made of the sample newswire's words, language by
+language, so that scripts, lengths and company names are real and none is a near-copy. Everything else is as in production: language, near-duplicates, entities, two hops, index, watch,
 journal. Prints JSON: documents a second by the wall clock, and processor milliseconds per document of each process (these do
 not depend on what else the machine is doing as much as the wall clock does).
 """
@@ -13,8 +13,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import random
 import subprocess
 import time
+from collections import defaultdict
 from pathlib import Path
 
 from bench.stack import processor_seconds, running_stack, until_ended
@@ -26,19 +28,27 @@ __all__ = ["documents", "measure"]
 def documents(count: int) -> list[bytes]:
     """`count` different raw documents made of the newswire's items: real scripts and lengths, no two alike."""
     items = [json.loads(line) for line in newswire.NEWSWIRE.read_text(encoding="utf-8").splitlines()]
+    truth = newswire.truths()
+    pools: dict[str, list[str]] = defaultdict(list)
+    for item in items:
+        pools[truth[item["url"]].language] += _pieces(item["text"])
+    choose = random.Random(1)
     made: list[bytes] = []
     for number in range(count):
         item = dict(items[number % len(items)])
-        words = item["text"].split()
-        # Other numbers and another order of words: near-duplicate detection finds nothing, but has everything to compare.
-        turn = number // len(items) % max(1, len(words))
-        item |= {
-            "url": f"https://bench.example/{number}",
-            "title": f"{item['title']} {number * 7919 % 100_003}",
-            "text": f"{number} {' '.join(words[turn:] + words[:turn])} {number * 104_729 % 1_000_003}",
-        }
+        pool, pieces = pools[truth[item["url"]].language], _pieces(item["text"])
+        # Other words of the same language, as many as the item has: its script and length, but nobody's near-copy.
+        text = "".join(choose.choice(pool) for _ in pieces)
+        title = item["title"].split(" ")
+        item |= {"url": f"https://bench.example/{number}", "title": " ".join([*title[:3], text[:40]]), "text": text}
         made.append(json.dumps(item, ensure_ascii=False).encode())
     return made
+
+
+def _pieces(text: str) -> list[str]:
+    """Words with the space behind them; of scripts without spaces, threes of characters."""
+    words = text.split(" ")
+    return [f"{word} " for word in words] if len(words) > 3 else [text[start : start + 3] for start in range(0, len(text), 3)]
 
 
 async def measure(count: int, profile: Path | None) -> dict[str, object]:
@@ -73,7 +83,7 @@ async def measure(count: int, profile: Path | None) -> dict[str, object]:
 
 
 def _record(pid: int, profile: Path) -> subprocess.Popen[bytes]:
-    command = ["py-spy", "record", "--pid", str(pid), "--rate", "200", "--format", "raw", "--output", str(profile)]
+    command = ["py-spy", "record", "--pid", str(pid), "--rate", "200", "--gil", "--format", "raw", "--output", str(profile)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 

@@ -11,3 +11,10 @@ compile() {
 compile service
 compile runtime --extra embedded
 compile dev --extra embedded --extra dev
+# The extra `train` without torch and what torch brings (several gigabytes of CUDA on some machines).
+.venv/bin/python - <<'PY' | uv pip compile - --constraint requirements/dev.lock --universal --python-version 3.11 --no-header --no-annotate --quiet -o requirements/train.lock
+import tomllib
+for line in tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["train"]:
+    if not line.startswith("torch"):
+        print(line)
+PY

@@ -24,7 +24,8 @@ from streams.settings import Settings
 
 __all__ = ["REPOSITORY", "TritonPorts", "answers", "available", "clear_shared_memory", "triton_spec"]
 
-REPOSITORY: Final = Path(__file__).resolve().parents[2] / "triton_repo"
+_SOURCE: Final = Path(__file__).resolve().parents[2] / "triton_repo"
+REPOSITORY: Final = _SOURCE if _SOURCE.is_dir() else Path(__file__).resolve().parent / "triton_repo"
 """The model repository that is shipped."""
 
 _OLDEST_GLIBC: Final = (2, 35)

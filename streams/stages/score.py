@@ -28,7 +28,7 @@ from streams.documents import (
 from streams.enrich.enricher import Arrival, Enriched, Enricher, Failed, Filtered
 from streams.errors import PermanentError
 from streams.metrics import Metrics
-from streams.scoring.contract import Scorer, Scores
+from streams.scoring.contract import Scorer
 from streams.stages.contract import Delivery
 
 __all__ = ["REMEMBERED_SCORES", "ScoreStage"]
@@ -165,7 +165,10 @@ class ScoreStage:
         scores = await self._scorer.score([item.model_text for item in items])
         if not (np.isfinite(scores.sentiment).all() and np.isfinite(scores.topic).all()):
             raise PermanentError("the model gave no numbers (NaN or infinity)", reason="score.not_finite")
-        return {item.origin: _opinion(scores, row, self._scorer.topics) for row, item in enumerate(items)}
+        sentiments = np.clip(scores.sentiment.astype(np.float64), 0.0, 1.0).round(6).tolist()
+        topics = np.clip(scores.topic.astype(np.float64), 0.0, 1.0).round(4).tolist()
+        labels = self._scorer.topics
+        return {item.origin: _opinion(sentiments[row], topics[row], labels) for row, item in enumerate(items)}
 
     def _remember(self, key: str, opinion: Opinion) -> None:
         self._opinions[key] = opinion
@@ -184,9 +187,9 @@ class ScoreStage:
             self._metrics.event_lag.set((now - max(document.published_at for document in scored)).total_seconds())
 
 
-def _opinion(scores: Scores, row: int, topics: tuple[str, ...]) -> Opinion:
-    negative, neutral, positive = (min(1.0, max(0.0, round(float(value), 6))) for value in scores.sentiment[row])
-    probabilities = {label: min(1.0, max(0.0, round(float(value), 4))) for label, value in zip(topics, scores.topic[row], strict=True)}
+def _opinion(sentiment: list[float], topics: list[float], labels: tuple[str, ...]) -> Opinion:
+    negative, neutral, positive = sentiment
+    probabilities = dict(zip(labels, topics, strict=True))
     topic = Topic(label=max(probabilities, key=probabilities.__getitem__), probabilities=probabilities) if probabilities else None
     return Sentiment(negative=negative, neutral=neutral, positive=positive), topic, None
 
