@@ -22,6 +22,7 @@ FAULTS = (ApiError, TransportError, UnsupportedProductError)
 """What the client raises."""
 
 _PAGE = 5000
+_TITLE_CHARACTERS = 160
 """Hits of one page. The embedded server reads everything it has for every page, so few and large ones; Elasticsearch gives 10,000."""
 
 
@@ -96,7 +97,7 @@ class IndexReader:
         """The documents indexed last, the newest first, as far as the index was refreshed (once a second).
 
         Keys: ``id``, ``published_at`` (ISO 8601), ``source``, ``language``, ``sentiment`` (label or None), ``score`` (or
-        None), ``topic`` (label or None), ``title``, ``duplicate_of`` (id or None).
+        None), ``topic`` (label or None), ``title`` (the begin of the text where there is none), ``duplicate_of`` (id or None).
 
         Raises:
             TransientError: the server is away, busy or closed to us.
@@ -105,7 +106,7 @@ class IndexReader:
             self._names.documents,
             size=limit,
             sort=[_descending("event.ingested", "date"), _descending("event.id", "keyword")],
-            source=["@timestamp", "source", "language", "sentiment", "topic.label", "title", "duplicate_of"],
+            source=["@timestamp", "source", "language", "sentiment", "topic.label", "title", "text", "duplicate_of"],
         )
         return [_shown(str(hit["_id"]), hit["_source"]) for hit in hits]
 
@@ -220,6 +221,6 @@ def _shown(id: str, source: dict[str, Any]) -> dict[str, Any]:
         "sentiment": sentiment.get("label"),
         "score": sentiment.get("score"),
         "topic": (source.get("topic") or {}).get("label"),
-        "title": source.get("title", ""),
+        "title": source.get("title") or str(source.get("text", ""))[:_TITLE_CHARACTERS],
         "duplicate_of": source.get("duplicate_of"),
     }

@@ -210,7 +210,6 @@ def test_a_senders_own_id_counts_more_than_the_content() -> None:
         (without("published_at"), "missing"),
         (message(source=""), "missing"),
         (message(source="  "), "missing"),
-        (message(tags=["a", ""]), "missing"),
         (message(source=None), "type"),
         (message(source=1), "type"),
         (message(source=["wire"]), "type"),
@@ -541,3 +540,7 @@ def test_a_record_without_a_value_is_a_letter_about_nothing() -> None:
 )
 def test_only_reasons_under_filtered_are_filtered(reason: str, outcome: Outcome) -> None:
     assert DeadLetter(reason=reason, detail="", stage="score", origin="o-0-1", failed_at=AT, original=b"").outcome is outcome
+
+
+def test_blank_tags_are_dropped_and_the_document_stays() -> None:
+    assert parse_raw(message(tags=["a", " ", "", "b"])).tags == ("a", "b")

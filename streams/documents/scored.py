@@ -1,0 +1,174 @@
+"""A document with everything the service knows about it, where it came from, and how its way ended."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import lru_cache
+from typing import Annotated, Any, Self
+
+from pydantic import AwareDatetime, Field, computed_field, model_validator
+
+from streams.documents.wire import Probability, Wire
+
+__all__ = [
+    "EntityMention",
+    "Language",
+    "Origin",
+    "Outcome",
+    "ScoredDocument",
+    "Sentiment",
+    "SentimentLabel",
+    "Timings",
+    "Topic",
+    "Unscored",
+    "read_scored",
+]
+
+
+class Origin(Wire):
+    """One delivery of a document: where its raw record stands.
+
+    ``journal`` origins are rows of the embedded journal, the others records of a Kafka topic.
+    """
+
+    topic: str
+    partition: Annotated[int, Field(ge=0)] = 0
+    offset: Annotated[int, Field(ge=0)]
+
+    def __str__(self) -> str:
+        return f"{self.topic}-{self.partition}-{self.offset}"
+
+    @classmethod
+    def parse(cls, text: str) -> Origin:
+        """Read the form that ``str`` gives. Raises ValueError when it is not of that form."""
+        topic, partition, offset = text.rsplit("-", 2)
+        return cls(topic=topic, partition=int(partition), offset=int(offset))
+
+
+class Outcome(StrEnum):
+    """How the way of one delivery ended. Every delivery ends in exactly one of them."""
+
+    INDEXED = "indexed"
+    DUPLICATE = "duplicate"
+    DEAD = "dead"
+    FILTERED = "filtered"
+
+
+class SentimentLabel(StrEnum):
+    """The three classes of sentiment, in the order of the model's output."""
+
+    NEGATIVE = "negative"
+    NEUTRAL = "neutral"
+    POSITIVE = "positive"
+
+
+class Sentiment(Wire):
+    """Calibrated probabilities of the three classes; `score` = positive - negative, in [-1, 1]."""
+
+    negative: Probability
+    neutral: Probability
+    positive: Probability
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def label(self) -> SentimentLabel:
+        """The most probable class."""
+        # Written out: this is asked several times for every document, and iterating an enumeration is slow.
+        if self.negative >= self.neutral and self.negative >= self.positive:
+            return SentimentLabel.NEGATIVE
+        return SentimentLabel.NEUTRAL if self.neutral >= self.positive else SentimentLabel.POSITIVE
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def score(self) -> float:
+        """positive - negative, in [-1, 1]."""
+        return max(-1.0, min(1.0, round(self.positive - self.negative, 6)))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _computed_on_the_wire(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: item for key, item in value.items() if key not in {"label", "score"}}
+        return value
+
+
+class Topic(Wire):
+    """Most probable topic (IPTC Media Topics, top level) and the probability of every topic."""
+
+    label: str
+    probabilities: dict[str, Probability]
+
+
+class Language(Wire):
+    """ISO 639-1 code (639-3 where there is none), or ``und`` when the identifier is unsure."""
+
+    code: str
+    confidence: Probability
+
+
+class EntityMention(Wire):
+    """A known entity that the text names: its id and name, and the words by which it was recognised."""
+
+    id: str
+    name: str
+    matched: str
+
+
+class Unscored(Wire):
+    """Why a document has no score: machine-readable reason (``language.unknown``, ``text.no_words``) and a detail to read."""
+
+    reason: str
+    detail: str = ""
+
+
+class Timings(Wire):
+    """When the document passed the score agent (UTC), and the milliseconds that its batch spent there."""
+
+    received_at: AwareDatetime
+    scored_at: AwareDatetime
+    enrich_ms: float = 0.0
+    score_ms: float = 0.0
+
+
+class ScoredDocument(Wire):
+    """A document with everything the service knows about it.
+
+    `sentiment` and `topic` are absent exactly when `unscored` says why. `duplicate_of` is the id of the first document
+    of which this one is a near-copy; its score is then the first one's.
+    """
+
+    id: str
+    source: str
+    source_id: str | None = None
+    url: str | None = None
+    title: str
+    text: str
+    author: str | None = None
+    published_at: AwareDatetime
+    fetched_at: AwareDatetime | None = None
+    tags: tuple[str, ...] = ()
+    language: Language
+    sentiment: Sentiment | None = None
+    topic: Topic | None = None
+    unscored: Unscored | None = None
+    duplicate_of: str | None = None
+    entities: tuple[EntityMention, ...] = ()
+    model_id: str
+    timings: Timings
+    origin: str
+
+    @model_validator(mode="after")
+    def _scored_or_explained(self) -> Self:
+        if (self.sentiment is None) == (self.unscored is None):
+            raise ValueError("a document has either a sentiment or a reason why it has none")
+        return self
+
+
+@lru_cache(maxsize=4096)
+def read_scored(message: bytes) -> ScoredDocument:
+    """Read one scored message. The index and the watch agent read the same ones: the second gets the first's result.
+
+    Raises:
+        pydantic.ValidationError: it is not a scored document.
+    """
+    return ScoredDocument.model_validate_json(message)
