@@ -36,8 +36,8 @@ __all__ = ["Stack", "StackInfo", "find_stack"]
 _log = structlog.get_logger(__name__)
 
 _ALL_AGENTS: Final[tuple[AgentName, ...]] = ("score", "index", "watch", "notify")
-_DRAIN_SECONDS: Final = 4.5
-_STOP_SECONDS: Final = 9.0
+_DRAIN_SECONDS: Final = 3.0
+_STOP_SECONDS: Final = 7.5
 _LAST_ACK_SECONDS: Final = 1.0
 
 
@@ -175,10 +175,13 @@ class Stack:
         await self._given_up.wait()
         self._raise_given_up()
 
-    async def stop(self) -> None:
+    async def stop(self, *, drain: bool = True) -> None:
         """Take nothing more in, finish what is under way (a few seconds), stop all children. Within ten seconds; may be called twice.
 
         What could not be finished stays in the journal for the next start.
+
+        Args:
+            drain: false: do not wait for what is under way, leave it to the next start.
         """
         if self._lock is None:
             return
@@ -187,7 +190,8 @@ class Stack:
         self._changed()
         for intake in self._intakes:
             await intake.close()
-        await self._finish_under_way()
+        if drain:
+            await self._finish_under_way()
         if self._fallback is not None:
             self._fallback.cancel()
             await asyncio.gather(self._fallback, return_exceptions=True)
