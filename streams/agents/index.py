@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from streams.agents.breakdown import or_stop
 from streams.agents.intake import acknowledge, delivery_of, raw_topic
 from streams.agents.letters import Letters
 from streams.documents import DeadLetter
@@ -21,18 +22,21 @@ def register(app: Any, service: Service, producer: Producer) -> None:
     assert stage is not None
     letters = Letters(producer, service.ledger, metrics, settings.topics)
 
+    async def handle(events: Sequence[Any]) -> None:
+        refused: list[DeadLetter] = []
+
+        async def process(deliveries: Sequence[Delivery]) -> None:
+            refused.extend(await stage.process(deliveries))
+
+        async def bury(delivery: Delivery, error: Exception) -> None:
+            refused.append(letters.write("index", delivery, error))
+
+        with metrics.stage_seconds.labels(stage="index").time():
+            await deliver([delivery_of(event, named=True) for event in events], process, bury, stage="index", metrics=metrics)
+            await letters.deliver(refused, stage="index")
+        acknowledge(events)
+
     @app.agent(raw_topic(app, settings.topics.scored), name="index")  # type: ignore[untyped-decorator]
     async def index(stream: Any) -> None:
         async for events in stream.noack_take(settings.search.batch_size, within=settings.search.linger):
-            refused: list[DeadLetter] = []
-
-            async def process(deliveries: Sequence[Delivery], refused: list[DeadLetter] = refused) -> None:
-                refused.extend(await stage.process(deliveries))
-
-            async def bury(delivery: Delivery, error: Exception, refused: list[DeadLetter] = refused) -> None:
-                refused.append(letters.write("index", delivery, error))
-
-            with metrics.stage_seconds.labels(stage="index").time():
-                await deliver([delivery_of(event) for event in events], process, bury, stage="index", metrics=metrics)
-                await letters.deliver(refused, stage="index")
-            acknowledge(events)
+            await or_stop(app, "index", handle(events))

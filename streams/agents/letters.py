@@ -17,7 +17,7 @@ from streams.stages.delivery import deliver
 __all__ = ["TRUNCATED_BYTES", "Letters"]
 
 TRUNCATED_BYTES = 262_144
-"""What is kept of an original that the dead-letter topic itself will not take."""
+"""What is kept of an original that the dead-letter topic itself will not take; half of it, and so on, where that is still too much."""
 
 
 class Letters:
@@ -52,10 +52,25 @@ class Letters:
             self._metrics.finished.labels(outcome=letter.outcome.value).inc()
 
     async def deliver(self, letters: Sequence[DeadLetter], *, stage: str) -> None:
-        """Send `letters`, whatever it takes; one that the topic does not take whole is cut and says so."""
+        """Send `letters`, whatever it takes; one that the topic does not take whole is cut and says so.
+
+        Raises:
+            Exception: the ledger fails, again and again, for a reason that waiting does not mend: nothing may be acknowledged.
+        """
 
         async def cut(letter: DeadLetter, error: Exception) -> None:
-            short = letter.model_copy(update={"original": letter.original[:TRUNCATED_BYTES], "truncated_from": len(letter.original)})
-            await self.send([short])
+            kept = TRUNCATED_BYTES
+            while isinstance(error, PermanentError) and error.reason == "broker.too_large":
+                original = letter.original[:kept]
+                whole = letter.truncated_from or len(letter.original)
+                try:
+                    await self.send([letter.model_copy(update={"original": original, "truncated_from": whole})])
+                except PermanentError as again:
+                    if not original:
+                        raise
+                    error, kept = again, len(original) // 2
+                else:
+                    return
+            raise error
 
         await deliver(letters, self.send, cut, stage=stage, metrics=self._metrics)

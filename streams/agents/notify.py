@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from streams.agents.breakdown import or_stop
 from streams.agents.intake import acknowledge, delivery_of, raw_topic
 from streams.agents.letters import Letters
 from streams.service import Service
@@ -28,9 +29,12 @@ def register(app: Any, service: Service, producer: Producer) -> None:
     async def bury(delivery: Delivery, error: Exception) -> None:
         await letters.deliver([letters.write("notify", delivery, error)], stage="notify")
 
+    async def handle(events: Sequence[Any]) -> None:
+        with metrics.stage_seconds.labels(stage="notify").time():
+            await deliver([delivery_of(event, named=False) for event in events], process, bury, stage="notify", metrics=metrics)
+        acknowledge(events)
+
     @app.agent(raw_topic(app, settings.topics.alerts), name="notify")  # type: ignore[untyped-decorator]
     async def notify(stream: Any) -> None:
         async for events in stream.noack_take(MAX_ALERTS_AT_ONCE, within=0.1):
-            with metrics.stage_seconds.labels(stage="notify").time():
-                await deliver([delivery_of(event) for event in events], process, bury, stage="notify", metrics=metrics)
-            acknowledge(events)
+            await or_stop(app, "notify", handle(events))

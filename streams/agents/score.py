@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from streams.agents.breakdown import or_stop
 from streams.agents.intake import acknowledge, delivery_of, raw_topic
 from streams.agents.letters import Letters
 from streams.documents import DeadLetter, ScoredDocument
@@ -25,13 +26,15 @@ def register(app: Any, service: Service, producer: Producer) -> None:
     stage, metrics, settings = service.score, service.metrics, service.settings
     assert stage is not None
     letters = Letters(producer, service.ledger, metrics, settings.topics)
+    # A record of somebody's own topic is known by its own place, whatever headers it was copied with.
+    journalled = settings.journal is not None
 
     async def send(documents: Sequence[ScoredDocument]) -> None:
         await producer.send([_record(settings.topics.scored, document) for document in documents])
 
     async def bury_document(document: ScoredDocument, error: Exception) -> None:
         original = document.model_dump_json().encode()
-        await letters.send([letters.write("score", Delivery(original, document.origin), error)])
+        await letters.deliver([letters.write("score", Delivery(original, document.origin), error)], stage="score")
 
     async def work(events: Sequence[Any]) -> Callable[[], Awaitable[None]]:
         results: list[ScoredDocument | DeadLetter] = []
@@ -43,7 +46,8 @@ def register(app: Any, service: Service, producer: Producer) -> None:
             results.append(letters.write("score", delivery, error))
 
         with metrics.stage_seconds.labels(stage="score").time():
-            await deliver([delivery_of(event) for event in events], process, bury, stage="score", metrics=metrics)
+            deliveries = [delivery_of(event, named=journalled) for event in events]
+            await deliver(deliveries, process, bury, stage="score", metrics=metrics)
 
         async def finish() -> None:
             scored = [result for result in results if isinstance(result, ScoredDocument)]
@@ -53,9 +57,13 @@ def register(app: Any, service: Service, producer: Producer) -> None:
 
         return finish
 
+    async def begin(events: Sequence[Any]) -> Callable[[], Awaitable[None]]:
+        finish = await or_stop(app, "score", work(events))
+        return lambda: or_stop(app, "score", finish())
+
     @app.agent(raw_topic(app, settings.topics.raw), name="score")  # type: ignore[untyped-decorator]
     async def score(stream: Any) -> None:
-        lane: Lane[Sequence[Any]] = Lane(work, depth=BATCHES_UNDER_WAY)
+        lane: Lane[Sequence[Any]] = Lane(begin, depth=BATCHES_UNDER_WAY)
         try:
             async for events in stream.noack_take(settings.scoring.batch_size, within=settings.scoring.linger):
                 await lane.submit(events)

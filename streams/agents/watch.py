@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from streams.agents.breakdown import or_stop
 from streams.agents.intake import acknowledge, delivery_of, raw_topic
 from streams.agents.letters import Letters
 from streams.service import Service
@@ -23,10 +25,14 @@ def register(app: Any, service: Service, producer: Producer) -> None:
         await letters.deliver([letters.write("watch", delivery, error)], stage="watch")
         await service.ledger.watched([delivery.origin])
 
+    async def handle(events: Sequence[Any]) -> None:
+        with metrics.stage_seconds.labels(stage="watch").time():
+            deliveries = [delivery_of(event, named=True) for event in events]
+            await deliver(deliveries, stage.process, bury, stage="watch", metrics=metrics)
+        acknowledge(events)
+
     @app.agent(raw_topic(app, settings.topics.scored), name="watch")  # type: ignore[untyped-decorator]
     async def watch(stream: Any) -> None:
-        await service.resend_alerts()
+        await or_stop(app, "watch", service.resend_alerts())
         async for events in stream.noack_take(settings.search.batch_size, within=settings.search.linger):
-            with metrics.stage_seconds.labels(stage="watch").time():
-                await deliver([delivery_of(event) for event in events], stage.process, bury, stage="watch", metrics=metrics)
-            acknowledge(events)
+            await or_stop(app, "watch", handle(events))
