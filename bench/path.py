@@ -2,10 +2,10 @@
 
     python -m bench.path [--documents 20000] [--profile FILE]
 
-The embedded stack with one worker and the no-op scorer; documents are made of the sample newswire's words, language by
-language, so that scripts, lengths and company names are real and none is a near-copy. Everything else is as in production: language, near-duplicates, entities, two hops, index, watch,
-journal. Prints JSON: documents a second by the wall clock, and processor milliseconds per document of each process (these do
-not depend on what else the machine is doing as much as the wall clock does).
+The embedded stack with one worker and the no-op scorer. The documents are made of the sample newswire's words, language by
+language, so that scripts, lengths and company names are real and none is a near-copy. Everything else is as in production:
+language, near-duplicates, entities, two hops, index, watch, journal. Prints JSON: documents a second by the wall clock, and
+processor milliseconds per document of each process (these depend less on what else the machine is doing).
 """
 
 from __future__ import annotations

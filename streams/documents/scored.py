@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field, computed_field, model_validator
 
-from streams.documents.wire import Probability, Wire
+from streams.documents.wire import Lenient, Probability, Wire
 
 __all__ = [
     "EntityMention",
@@ -62,8 +62,11 @@ class SentimentLabel(StrEnum):
     POSITIVE = "positive"
 
 
-class Sentiment(Wire):
-    """Calibrated probabilities of the three classes; `score` = positive - negative, in [-1, 1]."""
+class Sentiment(Lenient):
+    """Calibrated probabilities of the three classes; `score` = positive - negative, in [-1, 1].
+
+    Both are computed: on the wire they are for others to read, and ignored when we read it.
+    """
 
     negative: Probability
     neutral: Probability
@@ -83,13 +86,6 @@ class Sentiment(Wire):
     def score(self) -> float:
         """positive - negative, in [-1, 1]."""
         return max(-1.0, min(1.0, round(self.positive - self.negative, 6)))
-
-    @model_validator(mode="before")
-    @classmethod
-    def _computed_on_the_wire(cls, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: item for key, item in value.items() if key not in {"label", "score"}}
-        return value
 
 
 class Topic(Wire):
