@@ -1,64 +1,65 @@
-# make demo   the sample newswire through the real stack (ARGS="--once --json" without a terminal)
-# make test   the default test suite
-# make check  format, lint, types
-# make train  the training extra (torch, transformers) into the same environment
-# make clean  remove the environment and caches
+# `make help` lists what can be made.
 
 SHELL := /bin/bash
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
-	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+	command -v $$p >/dev/null && $$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL := requirements/install.sh $(VENV)
 TORCH ?= torch==2.13.0
 ARGS ?=
 
-.PHONY: demo test check format train lock clean
+.PHONY: help demo test check format train lock clean
+.DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-demo: $(VENV)/.runtime
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{split($$2, part, " - "); printf "  make %-7s %s\n", $$1, part[1]; if (part[2]) printf "               %s\n", part[2]}' Makefile
+
+demo: $(VENV)/.runtime ## the sample newswire through the real stack - make demo ARGS="--once --json"
 	@exec $(BIN)/bellwether demo $(ARGS)
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev ## the whole test suite - make test ARGS="tests/unit -q"
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/.dev
+check: $(VENV)/.dev ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-format: $(VENV)/.dev
+format: $(VENV)/.dev ## put the format right, mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-train: $(VENV)/.train
+train: $(VENV)/.train ## install the training extra (torch, transformers) as well - make train TORCH=torch==2.13.0
 
-lock:
+lock: ## resolve requirements/*.lock again
 	requirements/lock.sh
 
-clean:
+clean: ## remove the environment and the caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11, 3.12 or 3.13 is needed; none is on the PATH" >&2; \
 		echo " mend: install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 2; }
-	@echo "making $(VENV) with $(PYTHON) …" >&2
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c '$(SUPPORTED)' 2>/dev/null || { echo "error: PYTHON=$(PYTHON) is not Python 3.11, 3.12 or 3.13" >&2; \
+		echo " mend: name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 2; }
+	@echo "making $(VENV) with $$($(PYTHON) --version) …" >&2
+	@$(PYTHON) -m venv --clear $(VENV) >&2 || { rm -f $@; echo "error: $(PYTHON) cannot make a virtual environment" >&2; \
+		echo " mend: on Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
 
-$(VENV)/.runtime: $(BIN)/python requirements/runtime.lock pyproject.toml
-	@echo "installing Bellwether (about a minute the first time) …" >&2
-	@$(PIP) install --quiet --requirement requirements/runtime.lock >&2
-	@$(PIP) install --quiet --no-deps --editable . >&2
+$(VENV)/.runtime: requirements/runtime.lock pyproject.toml | $(BIN)/python
+	@$(INSTALL) "Bellwether (about a minute the first time)" requirements/runtime.lock
+	@$(INSTALL) "the command" --no-deps --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.lock
-	@echo "installing the tools for tests and checks …" >&2
-	@$(PIP) install --quiet --requirement requirements/dev.lock >&2
+	@$(INSTALL) "the tools for tests and checks" requirements/dev.lock
 	@touch $@
 
 # torch first and by name: which build is right depends on the machine.
 $(VENV)/.train: $(VENV)/.dev requirements/train.lock
-	@echo "installing the training extra (torch is large) …" >&2
-	@$(PIP) install --quiet "$(TORCH)" >&2
-	@$(PIP) install --quiet --requirement requirements/train.lock >&2
+	@$(INSTALL) "torch (it is large)" "$(TORCH)"
+	@$(INSTALL) "the training extra" requirements/train.lock
 	@touch $@

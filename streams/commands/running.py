@@ -1,10 +1,23 @@
-"""Where the service runs: the embedded stack on the data folder if there is one, else the configured servers."""
+"""Where the service runs: the embedded stack on the data folder if there is one, else the configured servers; how to call it."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+from pathlib import Path
+
 from streams.settings import Settings
 
-__all__ = ["where_it_runs"]
+__all__ = ["program", "where_it_runs"]
+
+
+def program() -> str:
+    """How this shell runs ``bellwether``: by its name, or by the path of the environment that is not activated."""
+    here = Path(sys.argv[0])
+    if shutil.which("bellwether") is not None or here.name != "bellwether":
+        return "bellwether"
+    return os.path.relpath(here)
 
 
 def where_it_runs(settings: Settings) -> Settings:

@@ -36,6 +36,11 @@ class Receiver:
         """Address of the receiver."""
         return f"http://127.0.0.1:{self._server.server_port}/alerts"
 
+    def resolved_at(self, alert_id: str) -> str | None:
+        """When the alert was resolved (event time, ISO 8601); None as long as nobody said that it was."""
+        payload = self.verified.get(f"{alert_id}-resolved")
+        return None if payload is None else str(payload["data"]["observed"]["end"])
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any
 
-__all__ = ["AlertSummary", "Snapshot", "Summary"]
+__all__ = ["Addresses", "AlertSummary", "Phase", "Snapshot", "Summary"]
+
+
+class Phase(StrEnum):
+    """What a run is doing, in the words that the user reads."""
+
+    STARTING = "starting"
+    STREAMING = "streaming the newswire"
+    DONE = "done, Ctrl-C stops"
+    STOPPING = "stopping"
 
 
 @dataclass(frozen=True, slots=True)
 class AlertSummary:
-    """An alert in short, with the ids of the documents that caused it."""
+    """An alert in short, with the ids of the documents that caused it. Times are event times, ISO 8601, UTC.
+
+    `status` is what it is now; what is resolved has fired before.
+    """
 
     id: str
     status: str
@@ -23,6 +36,18 @@ class AlertSummary:
     languages: dict[str, int]
     evidence: list[str]
     headlines: list[str]
+    resolved_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the user can look while the stack is up; `program` is how this shell runs ``bellwether``."""
+
+    search: str
+    index: str
+    kafka: str
+    data: str
+    program: str
 
 
 @dataclass(frozen=True, slots=True)

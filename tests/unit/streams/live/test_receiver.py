@@ -41,6 +41,14 @@ def test_what_verifies_is_kept_by_its_id(receiver: Receiver) -> None:
     assert receiver.refused == 0
 
 
+def test_a_resolution_that_was_delivered_is_remembered_with_its_time(receiver: Receiver) -> None:
+    body = json.dumps({"type": "alert.resolved", "data": {"observed": {"end": "2024-05-01T15:49:00Z"}}}).encode()
+    assert receiver.resolved_at("a1") is None
+    assert httpx.post(receiver.url, content=body, headers=headers(receiver.secret, body, message="a1-resolved")).status_code == 204
+    assert receiver.resolved_at("a1") == "2024-05-01T15:49:00Z"
+    assert receiver.resolved_at("a2") is None
+
+
 def other_secret() -> str:
     return "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
 

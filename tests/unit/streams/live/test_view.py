@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from streams.live.summary import AlertSummary, Snapshot, Summary
+from streams.live.summary import Addresses, AlertSummary, Phase, Snapshot, Summary
 from streams.live.view import render, render_summary
 
 HEADLINES = [
@@ -41,6 +41,8 @@ ALERT = AlertSummary(
     evidence=["1"],
     headlines=[f"[ar] {HEADLINES[0]}", f"[zh] {HEADLINES[2]}", *(f"[en] {number}" for number in range(5))],
 )
+
+ADDRESSES = Addresses("http://127.0.0.1:40001", "opinion", "127.0.0.1:40002", "/tmp/bellwether-demo-x", ".venv/bin/bellwether")
 
 
 def document(title: str, **changes: Any) -> dict[str, Any]:
@@ -118,6 +120,53 @@ def test_the_screen_keeps_its_height_while_documents_come_in() -> None:
     assert len(heights) == 1
 
 
+LONG = replace(ALERT, summary="Opinion turned: " + "twelve of 12 documents are negative, " * 10)
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+@pytest.mark.parametrize("height", range(24, 70))
+def test_what_matters_fits_the_terminal(width: int, height: int) -> None:
+    for alerts in ([], [ALERT], [LONG], [replace(LONG, status="resolved"), ALERT]):
+        for addresses in (None, ADDRESSES):
+            moment = replace(SNAPSHOT, alerts=alerts, phase=Phase.DONE)
+            text = shown(render(moment, size=(width, height), addresses=addresses), width)
+            assert len(text.splitlines()) <= height
+            assert text.count(" fired 2024-05-01 12:00 UTC") == len(alerts)
+            assert ("curl 'http://127.0.0.1:40001/opinion-documents-*/_search?q=bank&pretty'" in text) is (addresses is not None)
+
+
+def test_a_high_terminal_shows_a_dozen_documents_and_the_whole_alert() -> None:
+    latest = [document(f"headline {number}") for number in range(20)]
+    text = shown(render(replace(SNAPSHOT, latest=latest, alerts=[LONG]), size=(120, 60)), 120)
+    assert "headline 11" in text
+    assert "headline 12" not in text
+    assert "…" not in text.split("fired 2024")[1].split("[ar]")[0]
+
+
+def test_a_low_terminal_gives_up_documents_before_the_alert() -> None:
+    text = shown(render(replace(SNAPSHOT, alerts=[LONG]), size=(80, 12)), 80)
+    assert "Latest documents" not in text
+    assert "fired 2024-05-01 12:00 UTC" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "detail", "says"),
+    [
+        ("triton", "starting", "", "loading the model"),
+        ("worker", "starting", "", "joining the consumer group"),
+        ("worker", "stopped", "", "waits for the others"),
+        ("search", "restarting", "", "opening its index"),
+        ("triton", "off", "scoring in the worker instead: no [wheel]", "scoring in the worker instead: no [wheel]"),
+        ("broker", "up", "", "✓"),
+        ("broker", "failed", "its log says [no]", "✗"),
+    ],
+)
+def test_the_start_says_what_it_waits_for(name: str, state: str, detail: str, says: str) -> None:
+    text = shown(render(Snapshot(Phase.STARTING, 500, children=[(name, state, detail)]), size=(80, 24)), 80)
+    assert says in text.split("Starting")[1]
+    assert len(text.splitlines()) <= 24
+
+
 def test_counts_rate_children_and_address_are_shown() -> None:
     text = shown(render(SNAPSHOT), 160)
     for part in ("1,234,567", "842", "broker", "127.0.0.1:1", "streaming [the] newswire", "odd[/folder]", "[/x]", "economy", "-0.91"):
@@ -148,11 +197,30 @@ def test_a_document_without_a_score_says_so() -> None:
 def test_an_alert_shows_its_first_headlines() -> None:
     text = shown(render(SNAPSHOT), 160)
     assert "CRITICAL" in text
-    assert "firing, began 2024-05-01 12:00 UTC" in text
+    assert "fired 2024-05-01 12:00 UTC, firing" in text
+    assert "Alerts · 1 firing" in text
     assert "15 of 20 negative (75 %), [expected] 12 %" in text
     assert "[en] 1" in text
     assert "[en] 2" not in text
     assert "no alert so far" in shown(render(replace(SNAPSHOT, alerts=[])), 160)
+
+
+@pytest.mark.parametrize(
+    ("resolved_at", "says"),
+    [
+        (None, "fired 2024-05-01 12:00 UTC, resolved since"),
+        ("2024-05-01T15:49:00+00:00", "fired 2024-05-01 12:00 UTC, resolved 15:49"),
+        ("2024-05-02T01:02:00+00:00", "fired 2024-05-01 12:00 UTC, resolved 2024-05-02 01:02"),
+    ],
+)
+def test_an_alert_that_is_over_is_seen_to_have_fired(resolved_at: str | None, says: str) -> None:
+    over = replace(ALERT, status="resolved", resolved_at=resolved_at)
+    for text in (
+        shown(render(replace(SNAPSHOT, alerts=[over]), size=(100, 24)), 100),
+        shown(render_summary(replace(SUMMARY, alerts=[over])), 100),
+    ):
+        assert says in text
+        assert "1 fired and resolved" in text
 
 
 @settings(max_examples=40, deadline=None)
