@@ -80,6 +80,7 @@ class ChildSpec:
         start_seconds: until it must serve.
         stop_seconds: between SIGTERM and SIGKILL.
         watch_health: whether to ask for its health all the time, not only at the start.
+        outgrown: given its process id, why it must be begun anew though it is healthy; None: it need not.
     """
 
     name: str
@@ -91,6 +92,7 @@ class ChildSpec:
     start_seconds: float = 60.0
     stop_seconds: float = 5.0
     watch_health: bool = True
+    outgrown: Callable[[int], str | None] | None = None
 
 
 async def _nothing(_: Child) -> None:
@@ -292,6 +294,8 @@ class Child:
                     silent = 0 if await _ask(spec, seconds=_HEALTH_TIMEOUT) else silent + 1
                 if silent >= _HEALTH_FAILURES:
                     return "no longer answered"
+                if spec.outgrown is not None and (why := spec.outgrown(process.pid)) is not None:
+                    return why
             else:
                 return f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
 
@@ -328,9 +332,9 @@ class Child:
                 await self._launch()
                 await self._after_restart(self)
                 self._set(ChildState.UP)
-            except BellwetherError as error:
+            except (BellwetherError, OSError) as error:  # OSError: no more files or processes, a full disk
                 failures += 1
-                why = f"did not come up: {error.message}"
+                why = f"did not come up: {error.message if isinstance(error, BellwetherError) else error}"
                 _log.warning("child did not come up", child=self.name, error=str(error))
                 continue
             return failures

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from streams.embedded.ports import HOST, free_ports
 from streams.embedded.process import Child, ChildSpec, ChildState, ChildStatus
 from streams.embedded.runtime import ChildRecord, StackInfo, find_stack, lock_folder, remove_stack, sweep, write_stack
 from streams.embedded.worker import worker_spec
-from streams.errors import StackError
+from streams.errors import BellwetherError, StackError
 from streams.topics import ensure_topics
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Stack:
         self._intakes: list[JournalIntake] = []
         self._state = "stopped"
         self._given_up = asyncio.Event()
+        self._failure: StackError | None = None
         self._fallback: asyncio.Task[None] | None = None
         self.broker = Child(
             "broker", self._broker_spec, before_restart=self._broker_down, after_restart=self._broker_up, changed=self._changed
@@ -145,9 +147,9 @@ class Stack:
             _raise_first(outcomes)
             await self.worker.start()
             url = self.settings.search.url
-            self._feeder = Feeder(self.journal, self.settings)
+            self._feeder = Feeder(self.journal, self.settings, on_failure=self._broke_down)
             self._feeder.start()
-            self._keeper = Keeper(self.journal, self._data / "search" / search.DATA_FILE, url)
+            self._keeper = Keeper(self.journal, self._data / "search" / search.DATA_FILE, url, on_failure=self._broke_down)
             self._keeper.start()
         except BaseException:
             await self.stop()
@@ -191,7 +193,10 @@ class Stack:
         for intake in self._intakes:
             await intake.close()
         if drain:
-            await self._finish_under_way()
+            try:
+                await self._finish_under_way()
+            except BellwetherError as error:
+                _log.warning("stopping without finishing what is under way", error=str(error))
         if self._fallback is not None:
             self._fallback.cancel()
             await asyncio.gather(self._fallback, return_exceptions=True)
@@ -208,8 +213,11 @@ class Stack:
         )
         if was_up and self.search.returncode == 0:
             # A search server that stops by itself writes its index first.
-            await asyncio.to_thread(self.journal.mark)
-            await asyncio.to_thread(self.journal.settle)
+            try:
+                await asyncio.to_thread(self.journal.mark)
+                await asyncio.to_thread(self.journal.settle)
+            except BellwetherError as error:
+                _log.warning("outcomes are settled by the next start", error=str(error))
         self._close()
 
     def _close(self) -> None:
@@ -233,7 +241,17 @@ class Stack:
                 return
             await asyncio.sleep(0.05)
 
+    def _broke_down(self, error: BaseException) -> None:
+        """What carries documents between journal, broker and index has ended of itself: nothing would ever be drained."""
+        message = error.message if isinstance(error, BellwetherError) else repr(error)
+        mend = error.mend if isinstance(error, BellwetherError) else ""
+        _log.error("the stack broke down", error=message, exc_info=error)
+        self._failure = StackError(f"the stack broke down: {message}", mend=mend or "start it again on the same folder: nothing is lost")
+        self._given_up.set()
+
     def _raise_given_up(self) -> None:
+        if self._failure is not None:
+            raise self._failure
         for child in self._children:
             if child is not self.triton and child.failure is not None:
                 raise child.failure
@@ -299,7 +317,18 @@ class Stack:
         self.worker.start_soon()
 
     def _broker_spec(self) -> ChildSpec:
-        return broker.broker_spec(int(self.settings.kafka.bootstrap_servers.rpartition(":")[2]), self._logs)
+        spec = broker.broker_spec(int(self.settings.kafka.bootstrap_servers.rpartition(":")[2]), self._logs)
+        return dataclasses.replace(spec, outgrown=self._broker_outgrown)
+
+    def _broker_outgrown(self, pid: int) -> str | None:
+        """The embedded broker never forgets a message: it is begun anew when it is large and nothing is on its way."""
+        try:
+            held = psutil.Process(pid).memory_info().rss // 2**20
+        except psutil.Error:
+            return None
+        if held <= self.settings.embedded.broker_memory_mb or self.journal.backlog():
+            return None
+        return f"held {held} MB of messages that had all ended their way, and is begun anew"
 
     def _search_spec(self) -> ChildSpec:
         return search.search_spec(self._search_port, self._data / "search", self._logs)
@@ -352,7 +381,10 @@ class Stack:
                 self._given_up.set()
             if self.triton.failure is not None and self._wanted == "auto" and self._fallback is None:
                 self._fallback = asyncio.create_task(self._triton_given_up(), name="score without Triton")
-        write_stack(self._info())
+        try:
+            write_stack(self._info())
+        except OSError as error:  # a full disk is no reason to let the children go unwatched
+            _log.warning("the file of the stack cannot be written", file=str(self._data), error=str(error))
         if self._on_status is not None:
             self._on_status(self.status())
 
