@@ -15,7 +15,7 @@ from streams.metrics import Metrics
 from streams.stages.contract import Producer
 from streams.stages.delivery import until_it_works
 from streams.stages.index import IndexStage
-from streams.stages.notify import NotifyStage
+from streams.stages.notify import SETTLE_SECONDS, NotifyStage
 from streams.stages.score import ScoreStage
 from streams.stages.watch import WatchStage
 
@@ -76,6 +76,7 @@ class Service:
                 attempts=settings.webhook.attempts,
                 delivered=self.watch.acknowledge,
                 metrics=self.metrics,
+                settle=SETTLE_SECONDS if settings.journal is not None else None,
             )
 
     async def open(self) -> None:
@@ -99,6 +100,7 @@ class Service:
             await self._until("watch", self.watch.open)
         if self.notify is not None:
             self._closing.push_async_callback(self._webhook.close)
+            self._closing.push_async_callback(self.notify.close)
         self.metrics.build.labels(version=__version__, model=model_id).set(1)
         log.info(
             "ready",

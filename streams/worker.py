@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import json
 import os
 import signal
+import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from prometheus_client import start_http_server
@@ -21,8 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["run_worker"]
 
-STOP_SECONDS = 8.0
+STOP_SECONDS = 4.0
 """What is under way may take this long to finish after a signal; then it is left to the next start."""
+
+Answer = TypeVar("Answer")
 
 log = structlog.get_logger(__name__)
 
@@ -37,16 +44,18 @@ async def run_worker(settings: Settings, *, ready_file: Path | None = None) -> N
     Raises:
         BellwetherError: it cannot start, or it broke down.
     """
-    from streams.app import build_app, group_of
-
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    from streams.app import build_app, group_of  # takes a second: signals are heard before
+
     if not await _topics_are_there(settings, stop):
         return
     if "watch" in settings.worker.agents and settings.journal is None:
         await _be_the_only_watcher(settings, group_of(settings), stop)
+    if stop.is_set():
+        return
     app = build_app(settings)
     server, thread = start_http_server(settings.worker.metrics_port, addr="127.0.0.1", registry=app.parts.metrics.registry)
     port = int(server.server_port)
@@ -64,11 +73,12 @@ async def run_worker(settings: Settings, *, ready_file: Path | None = None) -> N
         # A crash of the app is told by a flag of its own, so the two are polled together.
         while not stop.is_set() and not app.should_stop:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
-        crashed = getattr(app, "_crash_reason", None)
+        crashed = app.crash_reason
         stopping = asyncio.create_task(app.stop())
         done, _ = await asyncio.wait({stopping}, timeout=STOP_SECONDS)
         if not done:
             log.warning("stopping without waiting any longer: unfinished documents will be delivered again")
+            _leave(0 if stop.is_set() else 1)
         if not stop.is_set():
             raise BellwetherError(f"the worker broke down: {crashed!r}", mend="its log says where; start it again, nothing is lost")
     finally:
@@ -76,18 +86,67 @@ async def run_worker(settings: Settings, *, ready_file: Path | None = None) -> N
         thread.join(timeout=1)
 
 
+def _leave(status: int) -> None:
+    """End this process now. Faust's consumer has a thread of its own, which nothing interrupts while it waits for brokers."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+async def _unless(stop: asyncio.Event, ask: Callable[[], Answer]) -> Answer | None:
+    """The answer of `ask`, which blocks; None when told to stop meanwhile. Its thread is then left behind, and ends with the process."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Answer] = loop.create_future()
+
+    def run() -> None:
+        found: Answer | None = None
+        fault: Exception | None = None
+        try:
+            found = ask()
+        except Exception as error:  # noqa: BLE001 - it is raised where it is awaited
+            fault = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any longer
+            loop.call_soon_threadsafe(settle, found, fault)
+
+    def settle(found: Any, fault: Exception | None) -> None:
+        if answer.cancelled():
+            return
+        if fault is None:
+            answer.set_result(found)
+        else:
+            answer.set_exception(fault)
+
+    threading.Thread(target=run, daemon=True, name="asking the brokers").start()
+    stopped = asyncio.create_task(stop.wait())
+    waiting: set[asyncio.Future[Any]] = {answer, stopped}
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+    if answer.done():
+        return answer.result()
+    answer.cancel()
+    return None
+
+
+async def _pause(stop: asyncio.Event) -> None:
+    """A second, or less when told to stop."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), 1.0)
+
+
 async def _topics_are_there(settings: Settings, stop: asyncio.Event) -> bool:
     """Make the topics that are missing; waits for the brokers. False when told to stop meanwhile."""
     while not stop.is_set():
         try:
-            ensured = await asyncio.to_thread(ensure_topics, settings)
+            ensured = await _unless(stop, functools.partial(ensure_topics, settings))
         except TransientError as error:
             log.warning("waiting for the brokers", error=str(error))
-            await asyncio.sleep(1)
+            await _pause(stop)
             continue
-        for warning in ensured.warnings:
+        for warning in ensured.warnings if ensured is not None else ():
             log.warning("topics", warning=warning)
-        return True
+        return ensured is not None
     return False
 
 
@@ -105,12 +164,12 @@ async def _be_the_only_watcher(settings: Settings, group: str, stop: asyncio.Eve
     deadline = time.monotonic() + settings.worker.session_timeout + 5
     while not stop.is_set():
         try:
-            members = await asyncio.to_thread(group_members, settings, group)
+            members = await _unless(stop, functools.partial(group_members, settings, group))
         except TransientError as error:
             log.warning("waiting for the brokers", error=str(error))
             # Another coordinator begins to wait for the dead member anew.
             deadline = time.monotonic() + settings.worker.session_timeout + 5
-            await asyncio.sleep(1)
+            await _pause(stop)
             continue
         if not members:
             return
@@ -120,7 +179,7 @@ async def _be_the_only_watcher(settings: Settings, group: str, stop: asyncio.Eve
                 mend="scale out with `bellwether worker --agents score,index`; one worker watches and notifies",
             )
         log.info("waiting for another member of the group to leave or be given up", group=group)
-        await asyncio.sleep(1)
+        await _pause(stop)
 
 
 def _write_ready(path: Path, port: int) -> None:

@@ -144,12 +144,18 @@ class DemoRun:
         )
 
     async def _until_delivered(self, receiver: Receiver) -> None:
-        """Alerts are delivered a moment after the last document; wait until no alert is under way."""
+        """Alerts are delivered a moment after the last document; wait until the receiver and the index have every one.
+
+        They stay in the outbox for some seconds more, until the index is on the disk: that is not waited for.
+        """
         assert self._stack is not None
+        assert self._sink is not None
         quiet_since = time.monotonic()
         seen = -1
         while time.monotonic() - quiet_since < 0.5:
-            waiting = sum(key.startswith("outbox:") for key in self._stack.journal.load_state())
+            outbox = [key.split(":") for key in self._stack.journal.load_state() if key.startswith("outbox:")]
+            stored = {alert.id for alert in await self._sink.alerts(100)} if outbox else set()
+            waiting = sum(f"{id}-{status}" not in receiver.verified or id not in stored for _, id, status in outbox)
             if waiting or len(receiver.verified) != seen:
                 seen = len(receiver.verified)
                 quiet_since = time.monotonic()

@@ -19,7 +19,10 @@ from streams.sinks.webhook import WebhookSink
 from streams.stages.contract import Delivery
 from streams.stages.delivery import until_it_works
 
-__all__ = ["NotifyStage"]
+__all__ = ["SETTLE_SECONDS", "NotifyStage"]
+
+SETTLE_SECONDS = 3.0
+"""The embedded search server has an alert on its disk within a second or two; a kill before that takes it back."""
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +36,8 @@ class NotifyStage:
         attempts: tries of a webhook until its alert is given up and dead-lettered.
         delivered: called with each alert when both are done with it.
         metrics: counts deliveries.
+        settle: seconds after which an alert is written to the index once more, before it is done with: what the embedded
+            search server has acknowledged may be lost until then. None: what is acknowledged is safe.
     """
 
     def __init__(
@@ -43,12 +48,15 @@ class NotifyStage:
         attempts: int,
         delivered: Callable[[Alert], Awaitable[None]],
         metrics: Metrics,
+        settle: float | None = None,
     ) -> None:
         self._webhook = webhook
         self._sink = sink
         self._attempts = attempts
         self._delivered = delivered
         self._metrics = metrics
+        self._settle = settle
+        self._settling: set[asyncio.Task[None]] = set()
 
     async def process(self, deliveries: Sequence[Delivery]) -> list[DeadLetter]:
         """Deliver `deliveries`; gives back those that no receiver took.
@@ -66,9 +74,34 @@ class NotifyStage:
             for refused in await asyncio.gather(self._call(alert), self._keep(alert)):
                 if refused is not None:
                     letters.append(_letter(refused.reason, str(refused), delivery))
-            # Waited out here: repeating the batch would call the webhooks again.
-            await until_it_works(functools.partial(self._delivered, alert), stage="notify", metrics=self._metrics)
+            if self._settle is None:
+                await self._done(alert)
+            else:
+                # Beside what comes next: later alerts are not held up.
+                task = asyncio.create_task(self._done_later(alert, self._settle), name=f"settle alert {alert.id}")
+                self._settling.add(task)
+                task.add_done_callback(self._settled)
         return letters
+
+    async def close(self) -> None:
+        """Leave what is not settled: it stays in the outbox, which is sent again at the next start. May be called twice."""
+        for task in self._settling:
+            task.cancel()
+        await asyncio.gather(*self._settling, return_exceptions=True)
+
+    async def _done(self, alert: Alert) -> None:
+        # Waited out here: repeating the batch would call the webhooks again.
+        await until_it_works(functools.partial(self._delivered, alert), stage="notify", metrics=self._metrics)
+
+    async def _done_later(self, alert: Alert, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await self._keep(alert)
+        await self._done(alert)
+
+    def _settled(self, task: asyncio.Task[None]) -> None:
+        self._settling.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("an alert stays in the outbox and is sent again at the next start", task=task.get_name(), exc_info=error)
 
     async def _keep(self, alert: Alert) -> PermanentError | None:
         """Write to the index of alerts; None when it has it, else why it never will."""

@@ -23,6 +23,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from streams.audit import AuditReport, audit_topics
 from streams.embedded.broker import broker_spec
+from streams.embedded.membership import forget_members
 from streams.embedded.ports import free_ports
 from streams.embedded.process import ChildSpec
 from streams.embedded.search import search_spec
@@ -134,6 +135,9 @@ class Way:
         self.workers: list[Worker] = []
 
     def worker(self, *, settings: Settings | None = None, program: Sequence[str] = ("-m", "streams.cli", "worker")) -> Worker:
+        if not any(worker.process.poll() is None for worker in self.workers):
+            # The embedded broker keeps members that have left; the stack does the same before it starts a worker anew.
+            forget_members(self.settings)
         worker = Worker(settings or self.settings, self.folder, f"worker-{len(self.workers)}", program)
         self.workers.append(worker)
         return worker
@@ -175,7 +179,10 @@ class Way:
     async def read(self, topic: str, count: int, seconds: float = 20) -> list[Any]:
         """The first records of `topic`, at least `count` of them."""
         consumer = AIOKafkaConsumer(
-            topic, bootstrap_servers=self.settings.kafka.bootstrap_servers, auto_offset_reset="earliest", max_partition_fetch_bytes=32_000_000
+            topic,
+            bootstrap_servers=self.settings.kafka.bootstrap_servers,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=32_000_000,
         )
         await consumer.start()
         found: list[Any] = []
@@ -214,7 +221,7 @@ async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float 
     deadline = time.monotonic() + seconds
     while True:
         found = condition()
-        if (found if isinstance(found, bool) else await found):
+        if found if isinstance(found, bool) else await found:
             return
         assert time.monotonic() < deadline, "waited in vain"
         await asyncio.sleep(0.1)

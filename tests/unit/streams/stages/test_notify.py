@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import stamina
+import structlog
 from aiohttp import web
 from standardwebhooks.webhooks import Webhook
 
@@ -246,3 +247,69 @@ async def test_cancellation_passes(stage: NotifyStage, sink: Sink, delivered: De
     with pytest.raises(asyncio.CancelledError):
         await task
     assert delivered.heard == []
+
+
+@pytest.fixture
+async def settling(receiver: Receiver, sink: Sink, delivered: Delivered, metrics: Metrics) -> AsyncIterator[NotifyStage]:
+    """As in the embedded mode, with less patience."""
+    webhook = WebhookSink(WebhookSettings(urls=(receiver.url,), secret=SECRET, timeout=2))
+    stage = NotifyStage(webhook, sink, attempts=4, delivered=delivered, metrics=metrics, settle=0.3)  # type: ignore[arg-type]
+    yield stage
+    await stage.close()
+    await webhook.close()
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_an_alert_is_written_once_more_before_it_is_done_with_and_holds_up_nobody(
+    settling: NotifyStage, receiver: Receiver, sink: Sink, delivered: Delivered
+) -> None:
+    began = time.monotonic()
+    assert await settling.process([delivery(alert(1)), delivery(alert(2))]) == []
+    assert time.monotonic() - began < 0.3
+    assert [item.id for item in sink.written] == [alert(1).id, alert(2).id]
+    assert delivered.heard == []
+    await _until(lambda: len(delivered.heard) == 2)
+    assert time.monotonic() - began >= 0.3
+    assert [item.id for item in sink.written] == [alert(1).id, alert(2).id] * 2
+    assert len(receiver.calls) == 2, "the webhooks are called once"
+
+
+async def test_what_is_not_settled_at_the_stop_stays_in_the_outbox(settling: NotifyStage, sink: Sink, delivered: Delivered) -> None:
+    await settling.process([delivery(alert())])
+    await settling.close()
+    await settling.close()
+    await asyncio.sleep(0.4)
+    assert len(sink.written) == 1
+    assert delivered.heard == []
+
+
+async def test_an_index_that_is_away_when_it_is_written_again_is_waited_for(
+    settling: NotifyStage, receiver: Receiver, sink: Sink, delivered: Delivered
+) -> None:
+    await settling.process([delivery(alert())])
+    sink.faults = [TransientError("away")] * 5
+    delivered.faults = [TransientError("the journal is locked")]
+    await _until(lambda: delivered.heard == [alert().id])
+    assert (len(sink.written), len(receiver.calls)) == (2, 1)
+
+
+async def test_an_acknowledgement_that_fails_for_good_is_told_and_harms_no_other(
+    settling: NotifyStage, sink: Sink, delivered: Delivered
+) -> None:
+    delivered.faults = [KeyError("row")]
+    with structlog.testing.capture_logs() as logs:
+        await settling.process([delivery(alert(1)), delivery(alert(2))])
+        await _until(lambda: delivered.heard == [alert(2).id])
+    assert [entry["log_level"] for entry in logs if "outbox" in entry["event"]] == ["error"]
+
+
+async def test_an_alert_that_the_index_refuses_is_one_letter(settling: NotifyStage, sink: Sink, delivered: Delivered) -> None:
+    sink.faults = [PermanentError("mapping", reason="search.rejected")] * 2
+    assert len(await settling.process([delivery(alert())])) == 1
+    await _until(lambda: delivered.heard == [alert().id])
+    assert sink.written == []
