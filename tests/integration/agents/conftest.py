@@ -76,14 +76,14 @@ class Server:
 class Worker:
     """``bellwether worker`` as a process."""
 
-    def __init__(self, settings: Settings, folder: Path, name: str, program: Sequence[str]) -> None:
+    def __init__(self, settings: Settings, folder: Path, name: str) -> None:
         self.ready_file = folder / f"{name}.ready"
         self.log = folder / f"{name}.log"
         variables = {name: value for name, value in os.environ.items() if not name.startswith("BELLWETHER_")}
         variables |= {"PYTHONPATH": str(Path(__file__).resolve().parents[3])}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *program, "--ready-file", str(self.ready_file)],
+                [sys.executable, "-m", "streams.cli", "worker", "--ready-file", str(self.ready_file)],
                 env={**variables, **environment(settings)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -134,11 +134,12 @@ class Way:
         self.search = search
         self.workers: list[Worker] = []
 
-    def worker(self, *, settings: Settings | None = None, program: Sequence[str] = ("-m", "streams.cli", "worker")) -> Worker:
-        if not any(worker.process.poll() is None for worker in self.workers):
+    def worker(self, *, settings: Settings | None = None, alone: bool = True) -> Worker:
+        """Start a worker. `alone`: it is the only one of its group when all others have ended."""
+        if alone and not any(worker.process.poll() is None for worker in self.workers):
             # The embedded broker keeps members that have left; the stack does the same before it starts a worker anew.
             forget_members(self.settings)
-        worker = Worker(settings or self.settings, self.folder, f"worker-{len(self.workers)}", program)
+        worker = Worker(settings or self.settings, self.folder, f"worker-{len(self.workers)}")
         self.workers.append(worker)
         return worker
 
@@ -158,16 +159,22 @@ class Way:
         ]
 
     async def send(
-        self, topic: str, values: Sequence[bytes | None], *, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()
+        self,
+        topic: str,
+        values: Sequence[bytes | None],
+        *,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+        partition: int = 0,
     ) -> None:
         """Produce `values`; all are acknowledged when this returns."""
         producer = AIOKafkaProducer(bootstrap_servers=self.settings.kafka.bootstrap_servers, max_request_size=32_000_000)
         await producer.start()
         try:
-            sent = [await producer.send(topic, value, key=key, headers=list(headers), partition=0) for value in values[:-1]]
+            sent = [await producer.send(topic, value, key=key, headers=list(headers), partition=partition) for value in values[:-1]]
             await asyncio.gather(*sent)
             # Apart: the embedded broker names the first offset of the last batch as the end of a topic.
-            await producer.send_and_wait(topic, values[-1], key=key, headers=list(headers), partition=0)
+            await producer.send_and_wait(topic, values[-1], key=key, headers=list(headers), partition=partition)
         finally:
             await producer.stop()
 
