@@ -16,8 +16,16 @@ __all__ = ["KafkaLedger", "Ledger"]
 class Ledger(Protocol):
     """Hears of outcomes after they are safe in the index or on the dead-letter topic. Origins are ``str(Origin)``."""
 
-    async def finish(self, outcomes: Mapping[str, Outcome]) -> None:
-        """These deliveries ended so. Hearing the same one again changes nothing."""
+    async def moment(self) -> int:
+        """A mark of now, for :meth:`finish`; to be taken before anything is indexed."""
+
+    async def finish(self, outcomes: Mapping[str, Outcome], since: int) -> None:
+        """These deliveries ended so, after the moment `since`. Hearing the same one again changes nothing.
+
+        Raises:
+            TransientError: nothing was noted. Either it cannot be now, or the index may have lost since that moment what
+                it took: index once more, from a new moment on.
+        """
 
     async def bury(self, letters: Iterable[DeadLetter]) -> None:
         """These deliveries were dead-lettered or filtered; the letters are kept where the topic does not outlive the broker."""
@@ -32,7 +40,11 @@ class Ledger(Protocol):
 class KafkaLedger:
     """With Kafka: offsets and topics are the record, nothing is kept beside them."""
 
-    async def finish(self, outcomes: Mapping[str, Outcome]) -> None:
+    async def moment(self) -> int:
+        """Always the same: the index loses nothing that it acknowledged."""
+        return 0
+
+    async def finish(self, outcomes: Mapping[str, Outcome], since: int) -> None:
         """Nothing to keep."""
 
     async def bury(self, letters: Iterable[DeadLetter]) -> None:

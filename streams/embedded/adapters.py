@@ -40,11 +40,15 @@ class JournalLedger:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
-    async def finish(self, outcomes: Mapping[str, Outcome]) -> None:
-        """Note these outcomes. Raises TransientError when the file cannot be written now."""
+    async def moment(self) -> int:
+        """How often the search server has been found dead so far. Raises TransientError when the file cannot be read now."""
+        return await asyncio.to_thread(self._journal.losses)
+
+    async def finish(self, outcomes: Mapping[str, Outcome], since: int) -> None:
+        """Note these outcomes. Raises TransientError when the file cannot be written now, or the search server died since."""
         rows = {row: outcome for origin, outcome in outcomes.items() if (row := journal_row(origin)) is not None}
         if rows:
-            await asyncio.to_thread(self._journal.finish, rows)
+            await asyncio.to_thread(self._journal.finish, rows, since=since)
 
     async def bury(self, letters: Iterable[DeadLetter]) -> None:
         """Keep these letters. Raises TransientError when the file cannot be written now."""

@@ -6,6 +6,7 @@ import asyncio
 import os
 from pathlib import Path
 
+import psutil
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
@@ -13,7 +14,7 @@ from streams.embedded.ports import HOST
 from streams.embedded.process import ChildSpec
 from streams.errors import StackError
 
-__all__ = ["answers", "broker_spec"]
+__all__ = ["answers", "broker_spec", "memory_mb"]
 
 _FOREIGN = {"LISTENER_URL", "ADVERTISED_LISTENER_URL", "STORAGE_ENGINE", "CLUSTER_ID", "SCHEMA_REGISTRY", "OTEL_EXPORTER_OTLP_ENDPOINT"}
 """Variables that the program reads; somebody else's values must not reach it."""
@@ -31,6 +32,14 @@ async def answers(port: int) -> bool:
     finally:
         await client.close()
     return True
+
+
+def memory_mb(pid: int) -> int:
+    """Mebibytes that the broker `pid` holds; 0 when it is gone."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss) // 2**20
+    except psutil.Error:
+        return 0
 
 
 def _program() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -41,12 +41,14 @@ class Feeder:
     Args:
         journal: where the rows come from.
         settings: broker and topic.
+        on_failure: hears why it feeds no more, of itself: a fault that waiting does not mend.
         in_flight: rows that may be on their way at once; the rest waits on the disk.
     """
 
-    def __init__(self, journal: Journal, settings: Settings, *, in_flight: int = 4000) -> None:
+    def __init__(self, journal: Journal, settings: Settings, *, on_failure: Callable[[BaseException], None], in_flight: int = 4000) -> None:
         self._journal = journal
         self._settings = settings
+        self._on_failure = on_failure
         self._limit = in_flight
         self._cursor = 0
         self._again: list[int] = []
@@ -62,6 +64,7 @@ class Feeder:
         """Feed from now on, in the background."""
         self._holding = False
         self._task = asyncio.create_task(self._run(), name="feeder")
+        self._task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
         """Feed no more; what was not acknowledged yet is fed again by :meth:`rewind`. May be called twice."""
@@ -80,12 +83,16 @@ class Feeder:
         self._again.clear()
 
     def feed_again(self, rows: Iterable[int]) -> None:
-        """Feed these rows once more, before all others; those beyond the cursor come by themselves."""
-        self._again.extend(row for row in rows if row <= self._cursor)
+        """Feed these rows once more, before all others. Those beyond the cursor may come a second time with it."""
+        self._again.extend(rows)
 
     def in_flight(self) -> int:
         """Rows that were fed and have not ended. Asks the journal."""
-        return self._journal.backlog(self._cursor) - len(self._again)
+        return max(0, self._journal.backlog(self._cursor) - len(self._again))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_failure(error)
 
     async def _run(self) -> None:
         while True:
@@ -105,47 +112,50 @@ class Feeder:
 
     async def _pump(self, producer: AIOKafkaProducer) -> None:
         while True:
-            rows = [] if self._holding or await asyncio.to_thread(self.in_flight) >= self._limit else await self._next()
-            if not rows:
+            full = self._holding or await asyncio.to_thread(self.in_flight) >= self._limit
+            if full or not (await self._repeat(producer) or await self._advance(producer)):
                 await asyncio.sleep(_IDLE_SECONDS)
-                continue
-            await self._send(producer, rows)
 
-    async def _next(self) -> list[tuple[int, bytes]]:
-        if self._again:
-            wanted, self._again = self._again[:_BATCH], self._again[_BATCH:]
-            return await asyncio.to_thread(self._journal.messages, wanted)
-        return await asyncio.to_thread(self._journal.pending, self._cursor, _BATCH)
+    async def _repeat(self, producer: AIOKafkaProducer) -> bool:
+        """Feed what is to be fed again; says whether there was anything."""
+        wanted = self._again[:_BATCH]
+        if not wanted:
+            return False
+        found = await asyncio.to_thread(self._journal.messages, wanted)
+        await self._send(producer, [(seq, body) for seq, body in found if body is not None])
+        del self._again[: len(found)]  # not before: what failed on the way is still to be fed
+        return True
+
+    async def _advance(self, producer: AIOKafkaProducer) -> bool:
+        """Feed what comes after the cursor; says whether there was anything."""
+        rows = await asyncio.to_thread(self._journal.pending, self._cursor, _BATCH)
+        if not rows:
+            return False
+        await self._send(producer, rows)
+        self._cursor = rows[-1][0]
+        return True
 
     async def _send(self, producer: AIOKafkaProducer, rows: list[tuple[int, bytes]]) -> None:
-        """Send `rows` and wait for all acknowledgements. Raises KafkaError; the cursor then stands before the first that failed."""
+        """Send `rows` and wait for all acknowledgements. Raises KafkaError: all of them are to be sent again."""
         topic = self._settings.topics.raw
         sent: list[tuple[int, bytes, asyncio.Future[object]]] = []
-        before = self._cursor
-        failed: tuple[int, KafkaError] | None = None
+        failure: BaseException | None = None
         for seq, body in rows:
             try:
                 sent.append((seq, body, await producer.send(topic, value=body, headers=[(ORIGIN_HEADER, journal_origin(seq).encode())])))
             except MessageSizeTooLargeError:
                 await self._too_large(seq, body)
             except KafkaError as error:
-                failed = seq, error
+                failure = error
                 break
         answers = await asyncio.gather(*(future for _, _, future in sent), return_exceptions=True)
         for (seq, body, _), answer in zip(sent, answers, strict=True):
             if isinstance(answer, MessageSizeTooLargeError):
                 await self._too_large(seq, body)
-            elif isinstance(answer, KafkaError) and (failed is None or seq < failed[0]):
-                failed = seq, answer
-            elif isinstance(answer, BaseException) and not isinstance(answer, KafkaError):
-                raise answer
-        if failed is None:
-            self._cursor = max(before, rows[-1][0])
-            return
-        again = [seq for seq, _ in rows if failed[0] <= seq <= before]
-        self._again[:0] = again
-        self._cursor = max(before, failed[0] - 1)
-        raise failed[1]
+            elif isinstance(answer, BaseException):
+                failure = failure or answer
+        if failure is not None:
+            raise failure
 
     async def _too_large(self, seq: int, body: bytes) -> None:
         letter = DeadLetter(

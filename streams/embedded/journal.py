@@ -18,6 +18,7 @@ from typing import Final
 from streams.documents import DeadLetter, Outcome
 from streams.embedded.adapters import JournalIntake, JournalLedger, JournalStateStore, journal_origin, journal_row
 from streams.embedded.storage import Storage
+from streams.errors import TransientError
 
 __all__ = ["Journal", "JournalCounts", "JournalIntake", "JournalLedger", "JournalStateStore"]
 
@@ -88,9 +89,25 @@ class Journal:
                     break
         return found
 
-    def finish(self, outcomes: Mapping[int, Outcome]) -> None:
-        """Note how the way of these rows ended. The first outcome of a row stays; rows that are not known are ignored."""
+    def losses(self) -> int:
+        """How often :meth:`reopen` was called in the life of the file: a mark for :meth:`finish`."""
+        with self._storage.read.reading() as connection:
+            return int(connection.execute("SELECT losses FROM search").fetchone()[0])
+
+    def finish(self, outcomes: Mapping[int, Outcome], *, since: int | None = None) -> None:
+        """Note how the way of these rows ended. The first outcome of a row stays; rows that are not known are ignored.
+
+        Args:
+            outcomes: by row.
+            since: what :meth:`losses` gave before the outcomes came about: nothing is noted when the search server died
+                since, for its acknowledgements may be older than its death and reach us after :meth:`reopen`.
+
+        Raises:
+            TransientError: also when the search server died since.
+        """
         with self._storage.quick.writing() as connection:
+            if since is not None and since != connection.execute("SELECT losses FROM search").fetchone()[0]:
+                raise TransientError(f"journal {self.path}: the search server died before these outcomes were noted", retry_after=0.0)
             for seq, outcome in outcomes.items():
                 searched = outcome in {Outcome.INDEXED, Outcome.DUPLICATE}
                 changed = connection.execute(
@@ -169,20 +186,24 @@ class Journal:
         Gives the rows that are open again; they are to be fed again.
         """
         with self._storage.durable.writing() as connection:
+            connection.execute("UPDATE search SET losses = losses + 1")
             found = connection.execute("SELECT seq FROM document WHERE outcome IS NOT NULL AND kept < 2 ORDER BY seq").fetchall()
             connection.execute("UPDATE document SET outcome = NULL, kept = 0 WHERE outcome IS NOT NULL AND kept < 2")
         return [int(row[0]) for row in found]
 
-    def messages(self, seqs: Sequence[int]) -> list[tuple[int, bytes]]:
-        """Those of `seqs` whose way has not ended, with their messages, in the order of arrival."""
-        found: list[tuple[int, bytes]] = []
+    def messages(self, seqs: Sequence[int], *, max_bytes: int = 16_777_216) -> list[tuple[int, bytes | None]]:
+        """The messages of `seqs`, in their order; None where the way has ended. No more of them once they have `max_bytes` together."""
+        found: list[tuple[int, bytes | None]] = []
+        size = 0
         with self._storage.read.reading() as connection:
-            for seq in sorted(seqs):
+            for seq in seqs:
                 row = connection.execute(
                     "SELECT body FROM document JOIN message USING (seq) WHERE open AND document.seq = ?", (seq,)
                 ).fetchone()
-                if row is not None:
-                    found.append((seq, bytes(row[0])))
+                found.append((seq, None if row is None else bytes(row[0])))
+                size += 0 if row is None else len(row[0])
+                if size >= max_bytes:
+                    break
         return found
 
     def counts(self) -> JournalCounts:

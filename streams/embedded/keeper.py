@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -36,17 +37,20 @@ class Keeper:
         journal: whose outcomes to settle.
         data_file: the file that the search server replaces.
         url: the search server.
+        on_failure: hears why it settles no more, of itself: a fault that waiting does not mend.
     """
 
-    def __init__(self, journal: Journal, data_file: Path, url: str) -> None:
+    def __init__(self, journal: Journal, data_file: Path, url: str, *, on_failure: Callable[[BaseException], None]) -> None:
         self._journal = journal
         self._file = data_file
         self._url = url
+        self._on_failure = on_failure
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Settle from now on."""
         self._task = asyncio.create_task(self._run(), name="keeper")
+        self._task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
         """Settle no more. May be called twice."""
@@ -54,6 +58,10 @@ class Keeper:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         self._task = None
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_failure(error)
 
     async def _run(self) -> None:
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -10,11 +11,12 @@ import structlog
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from streams.embedded.process import kill_group
+from streams.embedded.addresses import point_at
+from streams.embedded.process import Child, kill_group
 from streams.errors import StackError
 from streams.settings import Settings
 
-__all__ = ["ChildRecord", "StackInfo", "find_stack", "lock_folder", "read_stack", "remove_stack", "sweep", "write_stack"]
+__all__ = ["ChildRecord", "StackInfo", "find_stack", "lock_folder", "read_stack", "records", "remove_stack", "sweep", "write_stack"]
 
 _log = structlog.get_logger(__name__)
 
@@ -54,18 +56,22 @@ class StackInfo(BaseModel):
 
     def settings(self, base: Settings) -> Settings:
         """`base`, pointed at this stack."""
-        update: dict[str, object] = {
-            "kafka": base.kafka.model_copy(update={"bootstrap_servers": self.kafka, "security_protocol": "PLAINTEXT"}),
-            "topics": base.topics.model_copy(update={"partitions": 1, "replication": 1}),
-            "search": base.search.model_copy(update={"url": self.search, "username": None, "password": None, "api_key": None}),
+        pointed = point_at(base, kafka=self.kafka, search=self.search, triton=self.triton, metrics_port=self.metrics_port)
+        update = {
             "scoring": base.scoring.model_copy(update={"backend": self.scorer}),
-            "worker": base.worker.model_copy(update={"metrics_port": self.metrics_port}),
             "embedded": base.embedded.model_copy(update={"data": self.data}),
             "journal": self.journal,
         }
-        if self.triton is not None:
-            update["triton"] = base.triton.model_copy(update={"url": self.triton})
-        return base.model_copy(update=update)
+        return pointed.model_copy(update=update)
+
+
+def records(children: Iterable[Child]) -> tuple[ChildRecord, ...]:
+    """What is written down of those `children` that run."""
+    return tuple(
+        ChildRecord(name=child.name, pid=status.pid, started=child.started, program=child.program, port=status.port)
+        for child in children
+        if (status := child.status).pid is not None and child.started is not None
+    )
 
 
 def _alive(pid: int, started: float) -> psutil.Process | None:
@@ -97,10 +103,13 @@ def find_stack(data: Path) -> StackInfo | None:
 
 
 def write_stack(info: StackInfo) -> None:
-    """Write ``stack.json`` whole: a reader sees the old one or the new one."""
+    """Write ``stack.json`` whole: a reader sees the old one or the new one. A full disk is no reason to let children go unwatched."""
     temporary = info.data / f"{_FILE}.tmp"
-    temporary.write_text(info.model_dump_json(indent=2))
-    temporary.replace(info.data / _FILE)
+    try:
+        temporary.write_text(info.model_dump_json(indent=2))
+        temporary.replace(info.data / _FILE)
+    except OSError as error:
+        _log.warning("the file of the stack cannot be written", file=str(info.data / _FILE), error=str(error))
 
 
 def remove_stack(data: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -14,13 +15,14 @@ import psutil
 import structlog
 
 from streams.embedded import broker, search, triton
+from streams.embedded.addresses import point_at
 from streams.embedded.feeder import Feeder
 from streams.embedded.journal import Journal, JournalIntake
 from streams.embedded.keeper import Keeper
 from streams.embedded.membership import forget_members
 from streams.embedded.ports import HOST, free_ports
 from streams.embedded.process import Child, ChildSpec, ChildState, ChildStatus
-from streams.embedded.runtime import ChildRecord, StackInfo, find_stack, lock_folder, remove_stack, sweep, write_stack
+from streams.embedded.runtime import StackInfo, find_stack, lock_folder, records, remove_stack, sweep, write_stack
 from streams.embedded.worker import worker_spec
 from streams.errors import BellwetherError, StackError
 from streams.topics import ensure_topics
@@ -143,8 +145,7 @@ class Stack:
             self._choose_ports()
             self._state = "starting"
             self._changed()
-            outcomes = await asyncio.gather(self._start_broker(), self.search.start(), self._start_triton(), return_exceptions=True)
-            _raise_first(outcomes)
+            await self._start_servers()
             await self.worker.start()
             url = self.settings.search.url
             self._feeder = Feeder(self.journal, self.settings, on_failure=self._broke_down)
@@ -243,10 +244,8 @@ class Stack:
 
     def _broke_down(self, error: BaseException) -> None:
         """What carries documents between journal, broker and index has ended of itself: nothing would ever be drained."""
-        message = error.message if isinstance(error, BellwetherError) else repr(error)
-        mend = error.mend if isinstance(error, BellwetherError) else ""
-        _log.error("the stack broke down", error=message, exc_info=error)
-        self._failure = StackError(f"the stack broke down: {message}", mend=mend or "start it again on the same folder: nothing is lost")
+        _log.error("the stack broke down", error=repr(error), exc_info=error)
+        self._failure = StackError(f"the stack broke down: {error!r}", mend="start it again on the same folder: nothing is lost")
         self._given_up.set()
 
     def _raise_given_up(self) -> None:
@@ -260,20 +259,20 @@ class Stack:
         kafka, search_port, http, grpc, metrics, worker_metrics = free_ports(6)
         self._triton_ports = triton.TritonPorts(http, grpc, metrics)
         self._search_port = search_port
-        base = self.settings
-        self.settings = base.model_copy(
-            update={
-                "kafka": base.kafka.model_copy(update={"bootstrap_servers": f"{HOST}:{kafka}", "security_protocol": "PLAINTEXT"}),
-                "topics": base.topics.model_copy(update={"partitions": 1, "replication": 1}),
-                "triton": base.triton.model_copy(update={"url": f"{HOST}:{grpc}"}),
-                "search": base.search.model_copy(
-                    update={"url": f"http://{HOST}:{search_port}", "username": None, "password": None, "api_key": None, "ca_certs": None}
-                ),
-                "worker": base.worker.model_copy(
-                    update={"metrics_port": base.worker.metrics_port or worker_metrics, "agents": _ALL_AGENTS}
-                ),
-            }
+        pointed = point_at(
+            self.settings,
+            kafka=f"{HOST}:{kafka}",
+            search=f"http://{HOST}:{search_port}",
+            triton=f"{HOST}:{grpc}",
+            metrics_port=self.settings.worker.metrics_port or worker_metrics,
         )
+        self.settings = pointed.model_copy(update={"worker": pointed.worker.model_copy(update={"agents": _ALL_AGENTS})})
+
+    async def _start_servers(self) -> None:
+        outcomes = await asyncio.gather(self._start_broker(), self.search.start(), self._start_triton(), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def _start_broker(self) -> None:
         await self.broker.start()
@@ -322,13 +321,11 @@ class Stack:
 
     def _broker_outgrown(self, pid: int) -> str | None:
         """The embedded broker never forgets a message: it is begun anew when it is large and nothing is on its way."""
-        try:
-            held = psutil.Process(pid).memory_info().rss // 2**20
-        except psutil.Error:
-            return None
-        if held <= self.settings.embedded.broker_memory_mb or self.journal.backlog():
-            return None
-        return f"held {held} MB of messages that had all ended their way, and is begun anew"
+        held = broker.memory_mb(pid)
+        with contextlib.suppress(BellwetherError):  # the journal cannot be asked now
+            if held > self.settings.embedded.broker_memory_mb and not self.journal.backlog():
+                return f"held {held} MB of messages that had all ended their way, and is begun anew"
+        return None
 
     def _search_spec(self) -> ChildSpec:
         return search.search_spec(self._search_port, self._data / "search", self._logs)
@@ -381,10 +378,7 @@ class Stack:
                 self._given_up.set()
             if self.triton.failure is not None and self._wanted == "auto" and self._fallback is None:
                 self._fallback = asyncio.create_task(self._triton_given_up(), name="score without Triton")
-        try:
-            write_stack(self._info())
-        except OSError as error:  # a full disk is no reason to let the children go unwatched
-            _log.warning("the file of the stack cannot be written", file=str(self._data), error=str(error))
+        write_stack(self._info())
         if self._on_status is not None:
             self._on_status(self.status())
 
@@ -402,15 +396,5 @@ class Stack:
             scorer=self.scorer,
             journal=self._data / "journal.db",
             metrics_port=settings.worker.metrics_port,
-            children=tuple(
-                ChildRecord(name=child.name, pid=status.pid, started=child.started, program=child.program, port=status.port)
-                for child in self._children
-                if (status := child.status).pid is not None and child.started is not None
-            ),
+            children=records(self._children),
         )
-
-
-def _raise_first(outcomes: Iterable[object]) -> None:
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome

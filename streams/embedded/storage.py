@@ -22,7 +22,7 @@ __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "Storage"]
 APPLICATION_ID: Final = 0x42_4C_57_4A
 """Marks the file as ours (SQLite's application_id): the letters BLWJ."""
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 _BUSY_SECONDS: Final = 60.0
 
@@ -50,6 +50,7 @@ CREATE TABLE dead_letter (
     original BLOB NOT NULL,
     truncated_from INTEGER
 );
+CREATE TABLE search (losses INTEGER NOT NULL);
 CREATE TABLE total (outcome TEXT PRIMARY KEY, documents INTEGER NOT NULL);
 CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE cursor (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -148,6 +149,7 @@ class Storage:
             for statement in _SCHEMA.split(";"):
                 if statement.strip():
                     connection.execute(statement)
+            connection.execute("INSERT INTO search VALUES (0)")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             return

@@ -34,7 +34,8 @@ class IndexStage:
         """Index `deliveries`; gives back those that never can be.
 
         Raises:
-            TransientError: the search server is away; the same call may succeed later and indexes nothing twice.
+            TransientError: the search server is away, or died before the ledger had heard what it took; the same call may
+                succeed later and indexes nothing twice.
         """
         documents: list[ScoredDocument] = []
         letters: list[DeadLetter] = []
@@ -48,10 +49,11 @@ class IndexStage:
                 continue
             documents.append(document)
             originals[document.origin] = delivery.value
+        since = await self._ledger.moment()
         report = await self._sink.index(documents)
         for document, reason, detail in report.rejected:
             letters.append(_letter(reason, detail, Delivery(originals[document.origin], document.origin), now))
-        await self._ledger.finish(report.outcomes)
+        await self._ledger.finish(report.outcomes, since)
         for outcome in Outcome:
             count = sum(found is outcome for found in report.outcomes.values())
             if count:

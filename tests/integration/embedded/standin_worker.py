@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer
 
 from streams.documents import Outcome
 from streams.embedded.journal import Journal, JournalLedger
+from streams.errors import TransientError
 from streams.settings import Settings, load_settings
 
 
@@ -70,11 +71,17 @@ async def _consume(settings: Settings, ready_file: Path, die_after: int) -> None
             if not records:
                 continue
             bodies = [(dict(record.headers)["bellwether-origin"].decode(), record.value or b"") for record in records]
-            outcomes = await _index(client, bodies)
             done += len(bodies)
-            if die_after and done >= die_after:
-                os.kill(os.getpid(), signal.SIGKILL)
-            await ledger.finish(outcomes)
+            while True:
+                since = await ledger.moment()
+                outcomes = await _index(client, bodies)
+                if die_after and done >= die_after:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                try:
+                    await ledger.finish(outcomes, since)
+                    break
+                except TransientError:  # the search server died meanwhile
+                    continue
             await ledger.watched(outcomes)
             await consumer.commit()
 

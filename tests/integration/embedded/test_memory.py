@@ -9,6 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
+from streams.errors import TransientError
 from streams.settings import Settings, load_settings
 
 LIMIT_MB = 60
@@ -55,3 +56,15 @@ async def test_a_small_broker_is_left_alone(lab: Any, monkeypatch: pytest.Monkey
     await asyncio.sleep(1)
     assert lab.pid(stack, "broker") == first
     assert lab.child(stack, "broker").restarts == 0
+
+
+async def test_a_journal_that_cannot_be_asked_is_no_reason(lab: Any, small: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = lab.build(settings=small)
+    monkeypatch.setattr("streams.embedded.broker.memory_mb", lambda _: LIMIT_MB + 1)
+    assert stack._broker_outgrown(1) is not None
+
+    def locked() -> int:
+        raise TransientError("locked")
+
+    monkeypatch.setattr(stack.journal, "backlog", locked)
+    assert stack._broker_outgrown(1) is None

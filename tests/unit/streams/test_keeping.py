@@ -38,7 +38,7 @@ async def test_what_is_loaded_is_a_copy() -> None:
 
 async def test_kafkas_ledger_listens_and_keeps_nothing() -> None:
     ledger: Ledger = KafkaLedger()
-    await ledger.finish({"documents.raw-0-1": Outcome.INDEXED})
+    await ledger.finish({"documents.raw-0-1": Outcome.INDEXED}, await ledger.moment())
     await ledger.bury([])
     await ledger.watched(["documents.raw-0-1"])
     await ledger.close()

@@ -110,9 +110,22 @@ def test_unsettled_outcomes_are_taken_back_settled_ones_stay(journal: Journal) -
     journal.settle()
     assert journal.reopen() == [late]
     assert journal.pending(0, 10) == [(late, b"2"), (open_, b"3")]
-    assert journal.messages([safe, late, open_]) == [(late, b"2"), (open_, b"3")]
+    assert journal.messages([open_, safe, late]) == [(open_, b"3"), (safe, None), (late, b"2")]
+    assert journal.messages([late, open_], max_bytes=1) == [(late, b"2")]
     journal.finish({late: Outcome.INDEXED})
     assert (journal.counts().indexed, journal.counts().pending) == (2, 1)
+
+
+def test_an_outcome_from_before_the_servers_death_comes_too_late(journal: Journal) -> None:
+    (row,) = journal.append([b"1"])
+    since = journal.losses()
+    assert journal.reopen() == []  # the acknowledgement is still on its way to us
+    with pytest.raises(TransientError, match="died"):
+        journal.finish({row: Outcome.INDEXED}, since=since)
+    assert journal.backlog() == 1
+    journal.finish({row: Outcome.INDEXED}, since=journal.losses())
+    journal.watched([row])
+    assert journal.backlog() == 0
 
 
 def test_what_is_dead_is_not_taken_back(journal: Journal) -> None:

@@ -101,6 +101,17 @@ def test_a_running_stack_is_found_and_a_recycled_pid_is_not_mistaken_for_it(tmp_
     assert find_stack(tmp_path / "nowhere") is None
 
 
+def test_another_stacks_credentials_stay_at_home(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("")
+    cluster = load_settings(search={"url": "https://search:9200", "api_key": "k", "ca_certs": tmp_path / "ca.pem"})
+    theirs = _info(tmp_path, 1, 1.0).settings(cluster)
+    assert (theirs.search.url, theirs.search.api_key, theirs.search.ca_certs) == ("http://127.0.0.1:2", None, None)
+
+
+def test_a_full_disk_does_not_stop_whoever_tells_of_a_change(tmp_path: Path) -> None:
+    write_stack(_info(tmp_path / "no such folder", 1, 1.0))
+
+
 def test_the_sweep_kills_only_what_it_recognises(tmp_path: Path) -> None:
     processes = [subprocess.Popen(["/bin/sleep", "300"], start_new_session=True) for _ in range(3)]
     try:
@@ -155,7 +166,7 @@ async def test_the_intake_holds_sources_back_until_there_is_room(tmp_path: Path)
     ledger = JournalLedger(journal)
     origins = [journal_origin(seq) for seq, _ in journal.pending(0, 5)]
     await ledger.watched(origins)
-    await ledger.finish(dict.fromkeys(origins, Outcome.INDEXED) | {"documents.raw-0-1": Outcome.INDEXED})
+    await ledger.finish(dict.fromkeys(origins, Outcome.INDEXED) | {"documents.raw-0-1": Outcome.INDEXED}, await ledger.moment())
     await asyncio.wait_for(held, 5)
     assert journal.counts().produced == 13
 

@@ -160,6 +160,23 @@ async def test_a_failing_start_in_the_background_is_retried(make: Make, tmp_path
     assert flag.read_text() == "xxx"
 
 
+async def test_a_fault_of_the_machine_during_a_restart_is_waited_out(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.embedded.process._FIRST_BACK_OFF", 0.01)
+    faults = [OSError(24, "Too many open files")]
+
+    async def down(_: Child) -> None:
+        if faults:
+            raise faults.pop()
+
+    child = make("sleep 300", before_restart=down)
+    await child.start()
+    first = child.status.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    await _until(lambda: child.status.state == ChildState.UP and child.status.pid != first)
+    assert faults == []
+
+
 async def test_a_stop_in_the_middle_of_a_restart_leaves_nothing(make: Make, tmp_path: Path) -> None:
     answers = True
 

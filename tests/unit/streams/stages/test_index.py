@@ -46,10 +46,16 @@ class Ledger:
     def __init__(self) -> None:
         self.outcomes: dict[str, Outcome] = {}
         self.faults: list[Exception] = []
+        self.losses = 0
 
-    async def finish(self, outcomes: Mapping[str, Outcome]) -> None:
+    async def moment(self) -> int:
+        return self.losses
+
+    async def finish(self, outcomes: Mapping[str, Outcome], since: int) -> None:
         if self.faults:
             raise self.faults.pop(0)
+        if since != self.losses:
+            raise TransientError("the index died")
         self.outcomes.update(outcomes)
 
     async def bury(self, letters: Iterable[DeadLetter]) -> None:
@@ -134,3 +140,24 @@ async def test_a_failed_batch_claims_nothing_and_can_be_processed_again(
     assert len(await stage.process(batch)) == 1
     assert ledger.outcomes == {"documents.raw-0-1": Outcome.INDEXED}
     assert read("bellwether_documents_finished_total", outcome="indexed") == 1
+
+
+async def test_an_index_that_dies_after_its_answer_is_not_believed(
+    stage: IndexStage, sink: Sink, ledger: Ledger, scored: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    took = sink.index
+
+    async def takes_and_dies(documents: Sequence[ScoredDocument]) -> IndexReport:
+        report = await took(documents)
+        sink.stored.clear()
+        ledger.losses += 1
+        return report
+
+    monkeypatch.setattr(sink, "index", takes_and_dies)
+    with pytest.raises(TransientError):
+        await stage.process([delivery(scored(1))])
+    assert ledger.outcomes == {}
+    monkeypatch.setattr(sink, "index", took)
+    await stage.process([delivery(scored(1))])
+    assert ledger.outcomes == {"documents.raw-0-1": Outcome.INDEXED}
+    assert list(sink.stored) == [scored(1).id]
