@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from streams.errors import TransientError
 from streams.sinks.connection import as_error, masked
 
-__all__ = ["Created", "NewRecord", "create"]
+__all__ = ["Created", "NewRecord", "create", "refusal"]
 
 _CHUNK_BYTES = 5 * 1024 * 1024
 """Size of one bulk request: what Elasticsearch recommends as a beginning, and below the limits of common proxies."""
@@ -95,7 +95,7 @@ async def _create(client: AsyncElasticsearch, records: Sequence[NewRecord], posi
                 unreadable.append(position)
             elif status == 409:
                 result.existing.append(position)
-            elif (reason := _refusal(status, answer.get("error"))) is not None:
+            elif (reason := refusal(status, answer.get("error"))) is not None:
                 result.refused[position] = reason
             else:
                 waiting = waiting or f"status {status}, {answer.get('error')}"
@@ -126,7 +126,8 @@ def _expand(action: Any) -> tuple[dict[str, Any], bytes]:
     return {"create": action["create"]}, to_json(action["_source"])
 
 
-def _refusal(status: int, error: Any) -> str | None:
+def refusal(status: int, error: Any) -> str | None:
+    """Why the server will never take this document; None: it is not the document's own fault."""
     if status == 400 and isinstance(error, dict) and error.get("type") in _OWN_FAULT:
         return f"{error['type']}: {error.get('reason', '')}"[:1000]
     return None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from elasticsearch import ApiError, AsyncElasticsearch, TransportError, UnsupportedProductError
 
 from streams.errors import BellwetherError, SettingsError, TransientError
+from streams.retry_after import retry_after
 from streams.settings import SearchSettings
 
 __all__ = ["as_error", "connect", "masked"]
@@ -75,7 +77,7 @@ def as_error(error: ApiError | TransportError | UnsupportedProductError, url: st
         message = f"{place}: status {error.status_code}, {_short(error)}"
         if error.status_code in _REFUSALS:
             return BellwetherError(message, mend="check search.username, search.password or search.api_key and the rights they carry")
-        return TransientError(message, retry_after=_retry_after(error))
+        return TransientError(message, retry_after=retry_after(error.meta.headers, datetime.now(UTC)))
     return TransientError(f"{place}: {type(error).__name__}: {error.message}", mend="is the server running? `bellwether doctor` looks")
 
 
@@ -84,8 +86,3 @@ def _short(error: ApiError) -> str:
     if isinstance(body, dict) and isinstance(body.get("error"), dict):
         return f"{body['error'].get('type', '')}: {body['error'].get('reason', '')}"[:500]
     return str(error.message)[:500]
-
-
-def _retry_after(error: ApiError) -> float | None:
-    value = error.meta.headers.get("retry-after")
-    return float(value) if value is not None and value.isdigit() else None

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
-from elasticsearch import AsyncElasticsearch, ConflictError, TransportError
+from elasticsearch import ApiError, AsyncElasticsearch, ConflictError, TransportError
 
 from streams.documents import Alert, AlertStatus, Decision, Outcome, ScoredDocument
-from streams.errors import BellwetherError, TransientError
+from streams.errors import BellwetherError, PermanentError, TransientError
 from streams.settings import SearchSettings
-from streams.sinks.bulk import Created, NewRecord, create
+from streams.sinks.bulk import Created, NewRecord, create, refusal
 from streams.sinks.capabilities import Capabilities
 from streams.sinks.connection import connect, masked
 from streams.sinks.preparation import prepare
@@ -166,6 +166,7 @@ class SearchSink(IndexReader):
 
         Raises:
             TransientError: as `index`.
+            PermanentError: the server will never take this alert; reason ``search.rejected``.
         """
         client = await self._ready()
         source = alert_source(alert)
@@ -179,6 +180,13 @@ class SearchSink(IndexReader):
         except ConflictError:
             log.debug("search: the alert is there already", alert=alert.id)
         except FAULTS as error:
+            reason = (
+                refusal(error.status_code, error.body.get("error"))
+                if isinstance(error, ApiError) and isinstance(error.body, dict)
+                else None
+            )
+            if reason is not None:
+                raise PermanentError(f"search: {masked(self._settings.url)}: {reason}", reason="search.rejected") from error
             raise self._transient(error, "writing an alert") from error
 
     async def write_decisions(self, decisions: Sequence[Decision]) -> None:

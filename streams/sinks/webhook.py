@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import binascii
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import httpx
 from standardwebhooks import Webhook
@@ -15,6 +13,7 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from streams.documents import Alert
 from streams.errors import PermanentError, SettingsError, TransientError
+from streams.retry_after import retry_after
 from streams.settings import WebhookSettings
 from streams.sinks.connection import masked
 
@@ -136,7 +135,7 @@ def _fault(place: str, answer: httpx.Response) -> TransientError | PermanentErro
     if status == 410:
         return PermanentError(message, reason="webhook.gone", mend="take it out of webhook.urls: the receiver wants no more")
     if status in {408, 425, 429} or status >= 500:
-        return TransientError(message, retry_after=_retry_after(answer.headers))
+        return TransientError(message, retry_after=_bounded(retry_after(answer.headers, datetime.now(UTC))))
     if 300 <= status < 400:
         return PermanentError(
             f"{message}: a redirect, which is not followed", reason="webhook.refused", mend="put the address it leads to in webhook.urls"
@@ -144,15 +143,5 @@ def _fault(place: str, answer: httpx.Response) -> TransientError | PermanentErro
     return PermanentError(message, reason="webhook.refused", mend="does the receiver have the same secret and address?")
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from a number of seconds or an HTTP date (RFC 9110, 10.2.3); None when it says neither."""
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return min(float(value), _LONGEST_WAIT)
-    try:
-        instant = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)
-    return min(max(0.0, (instant - datetime.now(UTC)).total_seconds()), _LONGEST_WAIT)
+def _bounded(seconds: float | None) -> float | None:
+    return None if seconds is None else min(seconds, _LONGEST_WAIT)

@@ -18,12 +18,13 @@ from datetime import UTC, datetime
 import structlog
 
 from streams.errors import BellwetherError, PermanentError, TransientError
+from streams.retry_after import retry_after
 from streams.settings import FeedSettings
 from streams.sources.contract import Batch, CursorStore
 from streams.sources.feed_entries import document, read_entries
 from streams.sources.feed_list import Feed
 from streams.sources.feed_state import FeedState
-from streams.sources.fetch import Answer, Fetcher, retry_after, shown
+from streams.sources.fetch import Answer, Fetcher, shown
 from streams.sources.robots import Robots
 
 __all__ = ["FeedReader", "FeedStatus"]
@@ -83,7 +84,7 @@ class FeedReader:
         self._pause = pause
         self._slots = asyncio.Semaphore(concurrency)
         self._max_bytes = max_bytes
-        self._visits: asyncio.Queue[_Visit | None] = asyncio.Queue(maxsize=concurrency)
+        self._visits: asyncio.Queue[_Visit | None] = asyncio.Queue()  # at most one for each feed
         self._states: dict[str, FeedState] = {}
         self._documents: dict[str, int] = {}
         self._following: asyncio.Task[None] | None = None
@@ -129,14 +130,18 @@ class FeedReader:
             return FeedState()
 
     async def _follow_all(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            for feed in self._feeds:
-                group.create_task(self._follow(feed))
-        await self._visits.put(None)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for feed in self._feeds:
+                    group.create_task(self._follow(feed))
+        finally:
+            self._visits.put_nowait(None)
 
     async def _follow(self, feed: Feed) -> None:
+        longest = max(_DAY, feed.interval or self._settings.interval)
         while not (state := self._states[feed.url]).gone:
-            await asyncio.sleep(max(0.0, state.due - time.time()))
+            # Bounded: the clock may have been wrong when the date was written down.
+            await asyncio.sleep(min(longest, max(0.0, state.due - time.time())))
             async with self._slots:
                 visit = await self._visit(feed, state)
             await self._visits.put(visit)
@@ -148,6 +153,8 @@ class FeedReader:
         Batches may be empty: they carry what else was learned.
         """
         visit = await self._visits.get()
+        if visit is None and self._following is not None:
+            await self._following  # a fault that ended it comes out here
         return None if visit is None else Batch(visit.messages, visit)
 
     async def commit(self, batch: Batch) -> None:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 
 from streams.errors import TransientError
 
-__all__ = ["Answer", "Fetcher", "origin_of", "retry_after", "shown"]
+__all__ = ["Answer", "Fetcher", "origin_of", "shown"]
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PERMANENT = {301, 308}
@@ -50,20 +48,6 @@ def shown(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}" + ("?…" if parts.query else "")
-
-
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that a ``Retry-After`` header asks for (seconds or a date, RFC 9110 10.2.3); None: it asks for nothing."""
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value[:9])
-    try:
-        when = email.utils.parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError):
-        return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)  # HTTP dates are in GMT, also where the word is missing
-    return max(0.0, (when - now).total_seconds())
 
 
 class _Body:

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 
 from streams.documents import Outcome
-from streams.errors import BellwetherError, TransientError
+from streams.errors import BellwetherError, PermanentError, TransientError
 from streams.settings import SearchSettings
 from streams.sinks.search import SearchSink
 
@@ -212,3 +212,19 @@ async def test_a_closed_sink_says_so(make_document) -> None:
         await sink.index([make_document(1)])
     with pytest.raises(BellwetherError, match="not open"):
         _ = sink.capabilities
+
+
+async def test_an_alert_that_the_index_will_never_take_is_told_and_not_tried_for_ever(sink, scripted_search, elastic, alert) -> None:
+    answer = scripted_search.answer
+    fault = {"error": {"type": "document_parsing_exception", "reason": "a mapping of somebody's own"}}
+
+    async def refuses(request: web.Request, body: bytes) -> web.StreamResponse:
+        return elastic(fault, 400) if request.path.startswith("/t-alerts/_create") else await answer(request, body)
+
+    scripted_search.server.answer = refuses
+    with pytest.raises(PermanentError, match="somebody's own") as caught:
+        await sink.write_alert(alert)
+    assert caught.value.reason == "search.rejected"
+    fault["error"]["type"] = "index_closed_exception"
+    with pytest.raises(TransientError):
+        await sink.write_alert(alert)

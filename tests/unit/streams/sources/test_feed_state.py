@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.sources.feed_state import FeedState
-from streams.sources.fetch import retry_after, shown
+from streams.sources.fetch import shown
 
 NOW = datetime(2024, 6, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -52,24 +52,6 @@ def test_all_entries_of_the_last_answer_are_remembered_and_the_memory_is_bounded
     assert len(state.seen) == len(set(state.seen)) <= max(2000, len(set(now)))
     if len(set(now) | set(before)) <= 2000:
         assert set(state.seen) == {str(n) for n in {*now, *before}}
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("120", 120.0),
-        (" 0 ", 0.0),
-        ("Sat, 01 Jun 2024 12:01:00 GMT", 60.0),
-        ("Sat, 01 Jun 2024 11:00:00 GMT", 0.0),
-        ("", None),
-        ("soon", None),
-        ("-5", None),
-        ("１２", None),
-    ],
-)
-def test_retry_after(value: str, seconds: float | None) -> None:
-    assert retry_after({"retry-after": value}, NOW) == seconds
-    assert retry_after({}, NOW) is None
 
 
 def test_addresses_are_shown_without_their_secrets() -> None:
