@@ -14,9 +14,11 @@ from streams.alerts.rule import Rule
 from streams.alerts.windows import Counts, Vote
 from streams.documents import Alert, AlertStatus, Baseline, Decision, DecisionOutcome, Evidence, Observation
 
-__all__ = ["MAX_EVIDENCE", "Judgement", "compose_alert", "compose_decision"]
+__all__ = ["MAX_EVIDENCE", "MAX_SOURCES", "Judgement", "compose_alert", "compose_decision"]
 
 MAX_EVIDENCE = 20
+MAX_SOURCES = 50
+"""Sources that an alert counts by name: anybody can make up thousands, and the alert must still fit into a message."""
 _LISTED = 6
 
 
@@ -129,7 +131,7 @@ def compose_alert(rule: Rule, judgement: Judgement, episode: Episode, status: Al
         p_value=judgement.assessment.p_value,
         evidence=_evidence(votes),
         languages=languages,
-        sources=sources,
+        sources=dict(list(sources.items())[:MAX_SOURCES]),
         summary=_summary(status, judgement, episode, languages, sources),
     )
 

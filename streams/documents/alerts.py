@@ -63,7 +63,8 @@ class Alert(Wire):
     """Opinion about a key turned.
 
     `fingerprint` is stable for a rule and key (64 bits, hexadecimal); `id` is stable for one episode of it, so that a
-    receiver can drop repeated deliveries.
+    receiver can drop repeated deliveries. `languages` and `sources` count the negative votes, the most frequent first; of the
+    sources the first fifty.
     """
 
     id: str

@@ -160,11 +160,19 @@ class ScoredDocument(Wire):
         return self
 
 
+_REMEMBERED_BYTES = 16_384
+"""Larger messages are read twice: thousands of them must not be kept."""
+
+
 @lru_cache(maxsize=4096)
+def _remembered(message: bytes) -> ScoredDocument:
+    return ScoredDocument.model_validate_json(message)
+
+
 def read_scored(message: bytes) -> ScoredDocument:
     """Read one scored message. The index and the watch agent read the same ones: the second gets the first's result.
 
     Raises:
         pydantic.ValidationError: it is not a scored document.
     """
-    return ScoredDocument.model_validate_json(message)
+    return _remembered(message) if len(message) <= _REMEMBERED_BYTES else ScoredDocument.model_validate_json(message)

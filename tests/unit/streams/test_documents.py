@@ -36,6 +36,7 @@ from streams.documents import (
     Unscored,
     document_id,
     parse_raw,
+    read_scored,
 )
 from streams.errors import PermanentError
 
@@ -399,6 +400,13 @@ def test_label_and_score_from_the_wire_are_not_believed() -> None:
 def test_what_is_no_probability_is_refused(value: float) -> None:
     with pytest.raises(ValidationError):
         Sentiment(negative=value, neutral=0, positive=0)
+
+
+def test_large_messages_are_not_remembered() -> None:
+    small, large = (scored(text="x" * size).model_dump_json().encode() for size in (100, 100_000))
+    assert read_scored(small) is read_scored(small)
+    assert read_scored(large) is not read_scored(large)
+    assert read_scored(large).text == "x" * 100_000
 
 
 def scored(**changes: Any) -> ScoredDocument:

@@ -151,9 +151,9 @@ def test_a_missing_file_is_named_with_its_setting(tmp_path: Path, setting: str) 
 def test_a_file_that_is_no_certificate_is_named(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
     garbage = tmp_path / "garbage.pem"
     garbage.write_text("this is not PEM")
-    with pytest.raises(SettingsError, match="kafka.ssl_cafile: not a usable PEM"):
+    with pytest.raises(SettingsError, match=r"kafka\.ssl_cafile: not a usable PEM"):
         ssl_context(KafkaSettings(security_protocol="SSL", ssl_cafile=garbage))
-    with pytest.raises(SettingsError, match="kafka.ssl_certfile: not a usable PEM"):
+    with pytest.raises(SettingsError, match=r"kafka\.ssl_certfile: not a usable PEM"):
         ssl_context(KafkaSettings(security_protocol="SSL", ssl_certfile=garbage))
     with pytest.raises(SettingsError, match="a key without its certificate"):
         ssl_context(KafkaSettings(security_protocol="SSL", ssl_keyfile=certificate[1]))

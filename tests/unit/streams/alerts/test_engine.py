@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from streams.alerts.composition import MAX_SOURCES
 from streams.alerts.engine import Engine
 from streams.documents import AlertStatus, DecisionOutcome
 from streams.errors import BellwetherError, SettingsError
@@ -68,6 +69,13 @@ def test_evidence_is_at_most_twenty_and_originals_come_first(rule, document):
     assert flags == sorted(flags)
     assert any(flags)
     assert alert.observed.documents < 30, "near-copies have no votes of their own"
+
+
+def test_made_up_sources_do_not_swell_an_alert(rule, document):
+    made_up = [document(f"s{n}", 2500 + n // 4, "negative", source=f"{n:0512}") for n in range(400)]
+    (alert,), _ = run(lambda: rule(min_documents=200), calm(document) + made_up)
+    assert len(alert.sources) == MAX_SOURCES
+    assert "from 199 sources" in alert.summary
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 11])
