@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.commands.options import Config, Data, Set, read_settings
+from streams.commands.running import need_somewhere
 
 if TYPE_CHECKING:
     from streams.audit import AuditReport
@@ -37,7 +38,7 @@ def register(app: typer.Typer) -> None:
         Example: bellwether audit --json
         """
         settings = read_settings(config, set_, embedded={"data": data})
-        report = _of_journal(settings) or asyncio.run(_of_topics(settings))
+        report = _of_journal(settings) or asyncio.run(_of_topics(need_somewhere(settings)))
         if as_json:
             typer.echo(json.dumps(report.to_json()))
         else:

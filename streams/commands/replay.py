@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from streams.commands.options import Config, Data, Set, read_settings
-from streams.commands.running import where_it_runs
+from streams.commands.running import need_somewhere, where_it_runs
 from streams.commands.stopping import stop_on_signals
 from streams.errors import SettingsError
+from streams.logs import configure_logs
 
 if TYPE_CHECKING:
     from streams.embedded.journal import Journal
@@ -71,7 +72,10 @@ def register(app: typer.Typer) -> None:
 
         Example: bellwether replay news.jsonl.gz --speed 60x --rebase now
         """
-        settings = where_it_runs(read_settings(config, set_, embedded={"data": data}))
+        settings = read_settings(config, set_, embedded={"data": data})
+        # What the user has to know is said below; the clients' own complaints would be said again and again.
+        configure_logs(settings if "log_level" in settings.model_fields_set else settings.model_copy(update={"log_level": "error"}))
+        settings = need_somewhere(where_it_runs(settings))
         asyncio.run(_run(settings, file, speed, rebase, topic, mapping, zone, restart, follow))
 
 
@@ -106,14 +110,19 @@ async def _run(
                 restart=restart,
                 progress=tell,
             )
-            report = await _unless(stop, replay.run(way.intake, on_wait=lambda error: console.print(f"waiting: {error}")))
+            report = await _unless(stop, replay.run(way.intake, on_wait=_waiting(console)))
         if report is None:
             console.print("stopped; the same command goes on from here")
-            return
+            raise typer.Exit(130)
         if report.resumed_from:
             console.print(f"went on after line {report.resumed_from:,}, where an earlier replay of this file had stopped")
+        if not report.lines:
+            console.print(
+                "nothing to put in: " + ("--restart replays it from its begin" if report.resumed_from else f"{file} has no lines")
+            )
+            return
         console.print(f"{report.lines:,} lines put in {report.seconds:.1f} s, {report.per_second:,.0f} a second")
-        if way.journal is not None and before is not None and follow and report.lines:
+        if way.journal is not None and before is not None and follow:
             await _follow(console, way.journal, before.produced - before.pending, began, stop)
     finally:
         await way.intake.close()
@@ -139,6 +148,18 @@ def _way(settings: Settings, topic: str | None) -> _Way:
     return _Way(KafkaIntake(settings, topic=topic), FileCursorStore(settings.embedded.data / "cursors"), place, None)
 
 
+def _waiting(console: Console) -> Callable[[Exception], None]:
+    """Say what is waited for: once, however often it is tried."""
+    said: set[str] = set()
+
+    def say(error: Exception) -> None:
+        if str(error) not in said:
+            said.add(str(error))
+            console.print(f"waiting: {error}; Ctrl-C stops, the same command goes on later", markup=False, soft_wrap=True)
+
+    return say
+
+
 async def _unless(stop: asyncio.Event, running: object) -> ReplayReport | None:
     """The report of `running`, or None when `stop` was set first."""
     task = asyncio.ensure_future(running)  # type: ignore[call-overload]
@@ -161,7 +182,7 @@ def _progress(console: Console, name: str) -> Iterator[Callable[[ReplayProgress]
         TextColumn("{task.fields[lines]:,} lines"),
         TextColumn("{task.fields[rate]:,.0f}/s"),
     )
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(name, total=None, lines=0, rate=0.0)
 
         def tell(found: ReplayProgress) -> None:
@@ -176,7 +197,7 @@ def _progress(console: Console, name: str) -> Iterator[Callable[[ReplayProgress]
 async def _follow(console: Console, journal: Journal, ended_before: int, began: float, stop: asyncio.Event) -> None:
     """Show the documents on their way until none is left."""
     columns = (TextColumn("on their way"), BarColumn(), TextColumn("{task.fields[pending]:,} left"), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         total = journal.counts().produced - ended_before
         task = progress.add_task("", total=total, pending=total)
         while not stop.is_set():

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.commands.options import Config, Data, Set, read_settings
-from streams.commands.running import where_it_runs
+from streams.commands.running import need_somewhere, where_it_runs
 
 __all__ = ["register"]
 
@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
         """
         from streams.topics import describe, ensure_topics
 
-        settings = where_it_runs(read_settings(config, set_, embedded={"data": data}))
+        settings = need_somewhere(where_it_runs(read_settings(config, set_, embedded={"data": data})))
         if create:
             ensured = ensure_topics(settings)
             for name in ensured.created:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
+from rich.status import Status
 
 from streams.commands.options import Config, Data, Set, read_settings
 from streams.commands.stopping import stop_on_signals
 from streams.logs import configure_logs
 
 if TYPE_CHECKING:
+    from streams.embedded.process import ChildStatus
     from streams.embedded.stack import Stack
     from streams.settings import Settings
+    from streams.sources.feed_list import Feed
 
 __all__ = ["register"]
 
@@ -40,8 +43,28 @@ def register(app: typer.Typer) -> None:
         Example: bellwether up --feeds feeds.toml
         """
         settings = read_settings(config, set_, embedded={"data": data}, feeds={"file": feeds}, enrich={"entities": entities})
-        configure_logs(settings)
+        _check(settings)
+        # On a terminal the lines below say how it stands; elsewhere the log does.
+        quiet = sys.stderr.isatty() and "log_level" not in settings.model_fields_set
+        configure_logs(settings.model_copy(update={"log_level": "warning"}) if quiet else settings)
         asyncio.run(_run(settings))
+
+
+def _check(settings: Settings) -> None:
+    """Read what the user named before anything is started: a wrong file is said at once, and by its name."""
+    from streams.enrich.entities import Gazetteer
+
+    if settings.enrich.entities is not None:
+        Gazetteer.load(settings.enrich.entities)
+    _feeds(settings)
+
+
+def _feeds(settings: Settings) -> tuple[Feed, ...]:
+    from streams.sources.feed_list import default_feeds, load_feeds
+
+    if settings.feeds.file is None:
+        return ()
+    return tuple(default_feeds() if settings.feeds.file == Path("default") else load_feeds(settings.feeds.file))
 
 
 async def _run(settings: Settings) -> None:
@@ -49,30 +72,27 @@ async def _run(settings: Settings) -> None:
 
     console = Console(stderr=True, highlight=False)
     stop = stop_on_signals()
-    stack = Stack(settings)
-    try:
+    with console.status("starting …") as status:
+
+        def tell(children: list[ChildStatus]) -> None:
+            waiting = ", ".join(child.name for child in children if child.state in {"starting", "stopped"})
+            status.update(f"starting: waiting for {waiting} (usually 10 to 20 seconds in all)" if waiting else "starting …")
+
+        stack = Stack(settings, on_status=tell)
         starting = asyncio.create_task(stack.start())
         stopped = asyncio.create_task(stop.wait())
-        with console.status("starting broker, search, Triton and worker …"):
-            await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
+            status.update("stopping …")
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
-            return
+            console.print("stopped while it was starting")
+            raise typer.Exit(130)
         starting.result()
+    try:
         _say_where(console, stack)
-        reading = asyncio.create_task(_read_feeds(settings, stack)) if settings.feeds.file is not None else None
-        failed = asyncio.create_task(stack.wait_failed())
-        waiting: set[asyncio.Task[object]] = {stopped, failed, *([reading] if reading else [])}
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for task in (reading, failed):
-            if task is None:
-                continue
-            if task.done():
-                task.result()
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        with console.status("no document yet") as status:
+            await _until_stopped(settings, stack, stopped, status)
     finally:
         with console.status("stopping: finishing what is under way …"):
             await stack.stop()
@@ -82,6 +102,35 @@ async def _run(settings: Settings) -> None:
             if counts.pending
             else "stopped; nothing is left over"
         )
+
+
+async def _until_stopped(settings: Settings, stack: Stack, stopped: asyncio.Task[Literal[True]], status: Status) -> None:
+    reading = asyncio.create_task(_read_feeds(settings, stack)) if settings.feeds.file is not None else None
+    failed = asyncio.create_task(stack.wait_failed())
+    counting = asyncio.create_task(_count(stack, status))
+    waiting: set[asyncio.Task[Any]] = {stopped, failed, *([reading] if reading else [])}
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in (reading, failed):
+            if task is not None and task.done():
+                task.result()
+    finally:
+        for task in (reading, failed, counting):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+
+async def _count(stack: Stack, status: Status) -> None:
+    """Keep the line below the addresses up to date."""
+    while True:
+        counts = stack.journal.counts()
+        if counts.produced:
+            status.update(
+                f"{counts.produced:,} documents in: {counts.indexed:,} indexed, {counts.duplicates:,} duplicates, "
+                f"{counts.dead:,} dead-lettered, {counts.filtered:,} filtered, {counts.pending:,} under way"
+            )
+        await asyncio.sleep(1)
 
 
 def _say_where(console: Console, stack: Stack) -> None:
@@ -94,10 +143,7 @@ def _say_where(console: Console, stack: Stack) -> None:
 
 async def _read_feeds(settings: Settings, stack: Stack) -> None:
     from streams.sources.cursors import JournalCursorStore
-    from streams.sources.feed_list import default_feeds, load_feeds
     from streams.sources.feeds import FeedReader
     from streams.sources.pump import pump
 
-    assert settings.feeds.file is not None
-    feeds = default_feeds() if settings.feeds.file == Path("default") else load_feeds(settings.feeds.file)
-    await pump(FeedReader(feeds, settings.feeds, JournalCursorStore(stack.journal)), stack.intake(), patience=None)
+    await pump(FeedReader(_feeds(settings), settings.feeds, JournalCursorStore(stack.journal)), stack.intake(), patience=None)

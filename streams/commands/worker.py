@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from streams.commands.options import Config, Set, read_settings
+from streams.commands.running import need_somewhere
 from streams.logs import configure_logs
 
 __all__ = ["register"]
@@ -35,7 +36,7 @@ def register(app: typer.Typer) -> None:
         """
         from streams.worker import run_worker
 
-        names = tuple(name.strip() for name in agents.split(",")) if agents else None
-        settings = read_settings(config, set_, worker={"agents": names, "metrics_port": metrics_port})
+        names = tuple(name.strip() for name in agents.split(",")) if agents is not None else None
+        settings = need_somewhere(read_settings(config, set_, worker={"agents": names, "metrics_port": metrics_port}))
         configure_logs(settings)
         asyncio.run(run_worker(settings, ready_file=ready_file))
