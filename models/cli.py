@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
@@ -38,7 +39,7 @@ def _reported() -> Iterator[None]:
     try:
         yield
     except ModelError as error:
-        errors.print(f"[bold red]error:[/] {error}\n[bold]mend:[/] {error.mend}", highlight=False, soft_wrap=True)
+        errors.print(f"[bold red]error:[/] {escape(str(error))}\n[dim] mend:[/] {escape(error.mend)}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
 
 
@@ -46,7 +47,7 @@ def _reported() -> Iterator[None]:
 def _progress() -> Iterator[Callable[[str, int, int], None]]:
     """A bar a step, with the time left."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=errors) as bar:
+    with Bar(*columns, console=errors, disable=not errors.is_terminal) as bar:
         tasks: dict[str, int] = {}
 
         def show(step: str, done: int, total: int) -> None:
