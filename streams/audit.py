@@ -6,6 +6,7 @@ the promise is checked from what stands on disk, not from counters that restart 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -17,6 +18,7 @@ from streams.documents import DeadLetter, Origin, Outcome, parse_raw
 from streams.errors import BellwetherError, PermanentError, TransientError
 from streams.kafka import aiokafka_options
 from streams.sinks.search import SearchSink
+from streams.topics import describe
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, ConsumerRecord
@@ -61,7 +63,15 @@ async def audit_topics(settings: Settings) -> AuditReport:
 
     Raises:
         TransientError: a server does not answer.
+        BellwetherError: the cluster has no such topics.
     """
+    # Asked before anything is read: a broker may create the topic that a consumer names, and an empty one balances.
+    missing = [topic.name for topic in await asyncio.to_thread(describe, settings) if not topic.exists]
+    for name in (settings.topics.raw, settings.topics.dead):
+        if name in missing:
+            raise BellwetherError(
+                f"kafka: {settings.kafka.bootstrap_servers} has no topic {name}", mend="`bellwether topics --create` makes it"
+            )
     sink = SearchSink(settings.search)
     try:
         await sink.open()
@@ -137,10 +147,6 @@ async def _records(settings: Settings, topic: str) -> AsyncIterator[ConsumerReco
     try:
         await consumer.start()
         places = sorted(consumer.assignment())
-        if not places:
-            raise BellwetherError(
-                f"kafka: {settings.kafka.bootstrap_servers} has no topic {topic}", mend="`bellwether topics --create` makes them"
-            )
         ends = await consumer.end_offsets(places)
         await consumer.seek_to_beginning(*places)
         left = {place for place in places if ends[place] > await consumer.position(place)}

@@ -29,15 +29,12 @@ async def test_the_search_server_is_away_in_mid_stream(way: Any, until: Any, num
     await way.send(topics.raw, way.documents(MORE, begin=FIRST))
     began = time.monotonic()
     await asyncio.sleep(8)
-    scored, raw = await way.committed(topics.scored), await way.committed(topics.raw)
+    scored = await way.committed(topics.scored)
     assert scored <= FIRST, "nothing is acknowledged that is not in the index"
     await asyncio.sleep(AWAY_SECONDS - (time.monotonic() - began))
     assert await way.committed(topics.scored) == scored
-    assert await way.committed(topics.raw) == raw, "consumption pauses as a whole"
-    assert (await way.topic(topics.raw)).lag > MORE / 2
-    print(
-        f"OUTAGE scored {scored} raw {raw} lag {(await way.topic(topics.raw)).lag} memory +{(worker.memory() - memory) / MEBIBYTE:.0f} MiB"
-    )
+    # What is scored meanwhile waits on the broker, not in the worker.
+    assert (await way.topic(topics.scored)).lag > MORE / 2
     assert worker.memory() - memory < 150 * MEBIBYTE
     assert worker.process.poll() is None
     if number is signal.SIGSTOP:
@@ -45,9 +42,7 @@ async def test_the_search_server_is_away_in_mid_stream(way: Any, until: Any, num
     else:
         way.search.end()
         await way.search.start()
-    began = time.monotonic()
-    await until(lambda: way.indexed() > FIRST, 45)
-    print(f"OUTAGE over: first new document after {time.monotonic() - began:.1f} s")
+    await until(lambda: way.indexed() > FIRST, 20)
     await until(lambda: way.indexed() == FIRST + MORE, 90)
     report = await way.audit()
     assert (report.produced, report.indexed, report.duplicates, report.lost) == (FIRST + MORE, FIRST + MORE, 0, 0)

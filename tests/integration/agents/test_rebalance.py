@@ -60,12 +60,12 @@ async def test_scorers_join_and_leave_in_mid_stream(real: Any, until: Any) -> No
     await asyncio.gather(watcher.ready(), first.ready())
     documents = real.documents(DOCUMENTS)
 
-    async def stream() -> None:
-        for begin in range(0, DOCUMENTS, 100):
+    async def stream(start: int, end: int) -> None:
+        for begin in range(start, end, 100):
             await real.send(real.settings.topics.raw, documents[begin : begin + 100], partition=begin // 100 % 4)
             await asyncio.sleep(0.05)
 
-    streaming = asyncio.create_task(stream())
+    streaming = asyncio.create_task(stream(0, DOCUMENTS - 1000))
     await until(lambda: real.indexed() > 200)
     second = real.worker(settings=agents("score", "index"), alone=False)
     await second.ready()
@@ -74,8 +74,10 @@ async def test_scorers_join_and_leave_in_mid_stream(real: Any, until: Any) -> No
     left = await first.stop()
     third = real.worker(settings=agents("score", "index"), alone=False)
     await third.ready()
-    second.kill()
     await streaming
+    tail = asyncio.create_task(stream(DOCUMENTS - 1000, DOCUMENTS))
+    second.kill()
+    await tail
     await until(lambda: real.indexed() == DOCUMENTS, 90)
     await until(lambda: third.metric("bellwether_documents_finished_total", outcome="indexed") > 0)
     report = await real.audit()
