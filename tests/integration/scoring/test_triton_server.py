@@ -98,13 +98,21 @@ async def test_requests_of_many_clients_are_merged_and_told_apart(server: Server
             stats = (await client.get("/v2/models/bellwether/stats")).json()["model_stats"][0]
             return int(stats["inference_count"]), int(stats["execution_count"])
 
+        async def counted(inferences: int) -> tuple[int, int]:
+            # Triton counts a request a moment after it has answered.
+            async with asyncio.timeout(30):
+                while (found := await counts())[0] < inferences:
+                    await asyncio.sleep(0.05)
+            return found
+
+        await asyncio.sleep(0.5)  # requests of the test before
         before = await counts()
         scorers = [TritonScorer(TritonSettings(url=server.url)) for _ in range(4)]
         for scorer in scorers:
             await scorer.open()
-        opened = await counts()
+        opened = await counted(before[0] + 4)
         answers = await asyncio.gather(*(scorers[row % 4].score([texts[row]]) for row in range(60)))
-        after = await counts()
+        after = await counted(opened[0] + 60)
         for scorer in scorers:
             await scorer.close()
     assert opened[0] - before[0] == 4
@@ -122,7 +130,7 @@ async def test_a_frozen_server_is_a_transient_error_in_time(server: Server, text
         started = time.monotonic()
         with pytest.raises(TransientError, match="within 1 s"):
             await scorer.score(texts[:3])
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 10
     finally:
         server.signal(signal.SIGCONT)
     await server.ready()
@@ -144,17 +152,19 @@ async def _eventually(call: Callable[[], Any], seconds: float = 20.0) -> Any:
 
 async def test_killed_in_mid_call_and_started_again(server: Server, scorer: TritonScorer, texts: list[str], expected: Scores) -> None:
     call = asyncio.create_task(scorer.score(texts * 5))
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.05)
+    server.signal(signal.SIGSTOP)  # a fast machine must not be done before the kill
+    assert not call.done()
     server.kill()
     with pytest.raises(TransientError):
-        await asyncio.wait_for(call, 10)
+        await asyncio.wait_for(call, 60)
     started = time.monotonic()
     with pytest.raises(TransientError, match="UNAVAILABLE"):
         await scorer.score(texts[:1])
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     server.start()
     await server.ready()
-    assert _same(await _eventually(lambda: scorer.score(texts[:9]), 5), expected, slice(9))
+    assert _same(await _eventually(lambda: scorer.score(texts[:9])), expected, slice(9))
 
 
 async def test_any_client_can_call_it(server: Server, artifact: Artifact, expected: Scores, texts: list[str]) -> None:

@@ -344,6 +344,29 @@ async def test_a_parser_that_breaks_on_one_feed_does_not_end_the_reader(server: 
     assert "too deep" in (source.status()[0].problem or "")
 
 
+async def test_a_reader_that_breaks_down_says_so(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = reader([server.feed("/a")])
+
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError("a fault of our own")
+
+    monkeypatch.setattr(source, "_follow", broken)
+    with pytest.raises(ExceptionGroup):
+        await asyncio.wait_for(pump(source, Collector()), 30)
+
+
+async def test_a_date_from_a_wrong_clock_is_not_waited_for(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    import streams.sources.feeds as module
+
+    server.answer("/a", rss("one"))
+    feed = server.feed("/a")
+    cursors = MemoryCursorStore()
+    await run(reader([feed], cursors), lambda: server.count()["/a"] >= 1)
+    monkeypatch.setattr(module, "_DAY", 0.1)
+    late = reader([feed], cursors, interval=0.1)  # the state says: in an hour
+    await run(late, lambda: server.count()["/a"] >= 2)
+
+
 async def test_closing_leaves_no_task_behind(server: Server) -> None:
     server.answer("/a", rss("one"))
     before = len(asyncio.all_tasks())

@@ -167,7 +167,7 @@ async def test_the_intake_holds_sources_back_until_there_is_room(tmp_path: Path)
     origins = [journal_origin(seq) for seq, _ in journal.pending(0, 5)]
     await ledger.watched(origins)
     await ledger.finish(dict.fromkeys(origins, Outcome.INDEXED) | {"documents.raw-0-1": Outcome.INDEXED}, await ledger.moment())
-    await asyncio.wait_for(held, 5)
+    await asyncio.wait_for(held, 60)
     assert journal.counts().produced == 13
 
 
@@ -179,7 +179,7 @@ async def test_a_closed_intake_lets_go_of_who_waits(tmp_path: Path) -> None:
     await asyncio.sleep(0.2)
     await intake.close()
     with pytest.raises(StackError, match="takes no more documents"):
-        await asyncio.wait_for(held, 5)
+        await asyncio.wait_for(held, 60)
     assert journal.counts().produced == 1
 
 

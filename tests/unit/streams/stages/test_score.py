@@ -96,6 +96,14 @@ async def stage(enrichers: Callable[..., Enricher], scorer: HashScorer, metrics:
     made.close()
 
 
+async def enriched(stage: ScoreStage) -> None:
+    """Wait until every batch that was begun is through the enricher, and scores or waits."""
+    await asyncio.sleep(0)  # they hand themselves over to its only thread
+    await asyncio.get_running_loop().run_in_executor(stage._thread, lambda: None)
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
 def documents(results: Sequence[Result]) -> dict[str, ScoredDocument]:
     return {result.origin: result for result in results if isinstance(result, ScoredDocument)}
 
@@ -186,7 +194,7 @@ async def test_a_near_copy_waits_for_an_original_that_is_under_way(stage: ScoreS
     scorer.gate.clear()
     first = asyncio.create_task(stage.process([raw(1, STORY)]))
     second = asyncio.create_task(stage.process([raw(2, COPY)]))
-    await asyncio.sleep(0.1)
+    await enriched(stage)
     assert not second.done()
     assert scorer.calls == 1
     scorer.gate.set()
@@ -203,7 +211,7 @@ async def test_a_story_has_one_opinion_also_when_the_first_try_of_its_original_f
     scorer.faults = [TransientError("the model restarts")]
     first = asyncio.create_task(stage.process([raw(1, STORY)]))
     second = asyncio.create_task(stage.process([raw(2, COPY), raw(3, OTHERS[0])]))
-    await asyncio.sleep(0.1)
+    await enriched(stage)
     scorer.gate.set()
     with pytest.raises(TransientError):
         await first
@@ -316,7 +324,7 @@ async def test_cancelling_a_batch_that_waits_does_not_hurt_the_one_it_waits_for(
     scorer.gate.clear()
     first = asyncio.create_task(stage.process([raw(1, STORY)]))
     second = asyncio.create_task(stage.process([raw(2, COPY)]))
-    await asyncio.sleep(0.1)
+    await enriched(stage)
     second.cancel()
     await asyncio.gather(second, return_exceptions=True)
     scorer.gate.set()
@@ -327,11 +335,11 @@ async def test_cancelling_the_original_lets_its_copies_go_on(stage: ScoreStage, 
     scorer.gate.clear()
     first = asyncio.create_task(stage.process([raw(1, STORY)]))
     second = asyncio.create_task(stage.process([raw(2, COPY)]))
-    await asyncio.sleep(0.1)
+    await enriched(stage)
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
     scorer.gate.set()
-    assert documents(await asyncio.wait_for(second, 2))
+    assert documents(await asyncio.wait_for(second, 60))
 
 
 async def test_the_model_free_scorer_serves_as_well(enrichers: Callable[..., Enricher], metrics: Metrics, raw: Raws) -> None:
