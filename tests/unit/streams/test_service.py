@@ -1,0 +1,148 @@
+"""The parts of a worker: built from the settings, opened once the servers are there, closed in any state."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from streams.embedded.journal import JournalLedger, JournalStateStore
+from streams.errors import TransientError
+from streams.ledger import KafkaLedger
+from streams.service import Service
+from streams.settings import Settings, load_settings
+from streams.stages import delivery
+from streams.stages.contract import Record
+from streams.stages.notify import SETTLE_SECONDS
+
+
+class Producer:
+    async def send(self, records: Sequence[Record]) -> None:
+        raise AssertionError("nothing is sent here")
+
+
+class Sink:
+    """A search server that is away for some questions."""
+
+    def __init__(self, faults: Iterable[Exception] = (), recent: Exception | None = None) -> None:
+        self.faults = list(faults)
+        self.opened = self.closed = 0
+        self._recent = recent
+
+    @property
+    def capabilities(self) -> Any:
+        return type("Found", (), {"product": "Elasticsearch", "version": "8"})
+
+    async def open(self) -> None:
+        if self.faults:
+            raise self.faults.pop(0)
+        self.opened += 1
+
+    async def recent(self, limit: int) -> list[tuple[str, str, str]]:
+        if self._recent is not None:
+            raise self._recent
+        return [
+            ("0" * 32, "Storm closes the tunnel", "A storm has closed the tunnel between the two coasts until Monday, says the operator.")
+        ]
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(delivery, "WAIT_INITIAL", 0.01)
+    monkeypatch.setattr(delivery, "WAIT_MAX", 0.02)
+
+
+def _settings(*agents: str, journal: Path | None = None, **changes: Any) -> Settings:
+    return load_settings(scoring={"backend": "noop"}, worker={"agents": agents} if agents else {}, journal=journal, **changes)
+
+
+def _service(settings: Settings, sink: Sink | None = None) -> Service:
+    service = Service(settings, Producer())
+    if sink is not None:
+        service.sink = sink  # type: ignore[assignment]
+    return service
+
+
+@pytest.mark.parametrize("agents", [("score",), ("index",), ("watch", "notify"), ("score", "index")])
+async def test_only_what_the_agents_need_is_built(agents: tuple[str, ...]) -> None:
+    service = _service(_settings(*agents))
+    built = {name for name in ("score", "index", "watch", "notify") if getattr(service, name) is not None}
+    assert built == set(agents)
+    await service.close()
+
+
+async def test_the_journal_keeps_outcomes_and_state_in_the_embedded_mode(tmp_path: Path) -> None:
+    embedded = _service(_settings(journal=tmp_path / "journal.db"))
+    assert isinstance(embedded.ledger, JournalLedger)
+    assert isinstance(embedded._store, JournalStateStore)
+    assert embedded.notify is not None
+    assert embedded.notify._settle == SETTLE_SECONDS
+    await embedded.close()
+    other = _service(_settings())
+    assert isinstance(other.ledger, KafkaLedger)
+    assert other.notify is not None
+    assert other.notify._settle is None
+    await other.close()
+
+
+async def test_a_search_server_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
+    sink = Sink([TransientError("away")] * 3)
+    service = _service(_settings(journal=tmp_path / "journal.db"), sink)
+    with structlog.testing.capture_logs() as logs:
+        await service.open()
+    assert sink.opened == 1
+    assert [entry["event"] for entry in logs].count("waiting for it to come back") == 3
+    assert logs[-1]["event"] == "ready"
+    assert service.metrics.registry.get_sample_value("bellwether_retries_total", {"stage": "search", "error": "TransientError"}) == 3
+    await service.close()
+    await service.close()
+    assert sink.closed == 1
+
+
+async def test_near_copies_of_documents_from_before_the_start_are_recognised(tmp_path: Path) -> None:
+    from streams.documents import RawDocument
+    from streams.enrich.enricher import Arrival, Enriched
+
+    service = _service(_settings(journal=tmp_path / "journal.db"), Sink())
+    await service.open()
+    raw = RawDocument.model_validate(
+        {
+            "source": "wire",
+            "id": "copy",
+            "title": "Storm closes the tunnel",
+            "text": "A storm has closed the tunnel between the two coasts until Monday, says the operator.",
+            "published_at": "2026-03-01T12:00:00Z",
+        }
+    )
+    [found] = service._enricher.enrich([Arrival(raw=raw, origin="o")])
+    assert isinstance(found, Enriched)
+    assert found.duplicate_of == "0" * 32
+    await service.close()
+
+
+async def test_a_server_that_fails_at_the_warm_up_does_not_keep_from_starting(tmp_path: Path) -> None:
+    service = _service(_settings(journal=tmp_path / "journal.db"), Sink(recent=TransientError("busy")))
+    with structlog.testing.capture_logs() as logs:
+        await service.open()
+    assert any("near-copies" in entry["event"] for entry in logs)
+    await service.close()
+
+
+async def test_a_service_that_was_never_opened_or_half_opened_closes(tmp_path: Path) -> None:
+    sink = Sink([TransientError("away")] * 10_000)
+    service = _service(_settings(journal=tmp_path / "journal.db"), sink)
+    opening = asyncio.create_task(service.open())
+    await asyncio.sleep(0.1)
+    opening.cancel()
+    await asyncio.gather(opening, return_exceptions=True)
+    await service.close()
+    assert sink.closed == 1
+    await _service(_settings()).close()
