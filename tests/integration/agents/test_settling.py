@@ -46,6 +46,7 @@ async def test_a_kill_right_after_an_alert_was_written(way: Any, until: Any) -> 
 
     sink, webhook = SearchSink(way.settings.search), WebhookSink(WebhookSettings())
     await sink.open()
+    await asyncio.sleep(2)  # the templates are on the disk
     stage = NotifyStage(webhook, sink, attempts=1, delivered=delivered, metrics=Metrics(), settle=SETTLE_SECONDS)
     began = time.monotonic()
     alerts = [_alert(number) for number in range(3)]
@@ -53,6 +54,7 @@ async def test_a_kill_right_after_an_alert_was_written(way: Any, until: Any) -> 
     way.search.end()
     await way.search.start()
     assert done == []
+    assert await sink.alerts(10) == [], "lost: else this test shows nothing"
     await until(lambda: len(done) == 3)
     assert time.monotonic() - began >= SETTLE_SECONDS
     assert {alert.id for alert in await sink.alerts(10)} == {alert.id for alert in alerts}
