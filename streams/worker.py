@@ -52,7 +52,8 @@ async def run_worker(settings: Settings, *, ready_file: Path | None = None) -> N
 
     if not await _topics_are_there(settings, stop):
         return
-    if "watch" in settings.worker.agents and settings.journal is None:
+    watches = "watch" in settings.worker.agents and settings.journal is None
+    if watches:
         await _be_the_only_watcher(settings, group_of(settings), stop)
     if stop.is_set():
         return
@@ -66,6 +67,9 @@ async def run_worker(settings: Settings, *, ready_file: Path | None = None) -> N
         if starting.done():
             starting.result()
             await _until_consuming(app, stop)
+            if watches:
+                # Two that started at the same moment have not seen each other.
+                await _be_the_only_watcher(settings, group_of(settings), stop, members=1)
         if not stop.is_set() and not app.should_stop:
             log.info("consuming", metrics=f"http://127.0.0.1:{port}/metrics")
             if ready_file is not None:
@@ -73,17 +77,26 @@ async def run_worker(settings: Settings, *, ready_file: Path | None = None) -> N
         # A crash of the app is told by a flag of its own, so the two are polled together.
         while not stop.is_set() and not app.should_stop:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
-        crashed = app.crash_reason
-        stopping = asyncio.create_task(app.stop())
-        done, _ = await asyncio.wait({stopping}, timeout=STOP_SECONDS)
-        if not done:
-            log.warning("stopping without waiting any longer: unfinished documents will be delivered again")
-            _leave(0 if stop.is_set() else 1)
-        if not stop.is_set():
-            raise BellwetherError(f"the worker broke down: {crashed!r}", mend="its log says where; start it again, nothing is lost")
+        await _end(app, stop)
+    except BellwetherError:
+        # What has been started must not outlive the error: Faust's threads would keep the process. A second stop does nothing.
+        await asyncio.wait({asyncio.create_task(app.stop())}, timeout=STOP_SECONDS)
+        raise
     finally:
         server.shutdown()
         thread.join(timeout=1)
+
+
+async def _end(app: Any, stop: asyncio.Event) -> None:
+    """Stop `app`, within bounds. Raises BellwetherError when nobody asked for it: the app broke down."""
+    crashed = app.crash_reason
+    done, _ = await asyncio.wait({asyncio.create_task(app.stop())}, timeout=STOP_SECONDS)
+    if not done:
+        told = {} if stop.is_set() else {"broke_down": repr(crashed)}
+        log.warning("stopping without waiting any longer: unfinished documents will be delivered again", **told)
+        _leave(0 if stop.is_set() else 1)
+    if not stop.is_set():
+        raise BellwetherError(f"the worker broke down: {crashed!r}", mend="its log says where; start it again, nothing is lost")
 
 
 def _leave(status: int) -> None:
@@ -159,23 +172,26 @@ async def _until_consuming(app: Any, stop: asyncio.Event) -> None:
         await asyncio.sleep(0.05)
 
 
-async def _be_the_only_watcher(settings: Settings, group: str, stop: asyncio.Event) -> None:
-    """Two watchers of one group would each see half of the documents. A dead one is waited for: the group gives it up."""
+async def _be_the_only_watcher(settings: Settings, group: str, stop: asyncio.Event, *, members: int = 0) -> None:
+    """Two watchers of one group would each see half of the documents. A dead one is waited for: the group gives it up.
+
+    `members` is how many the group has when nobody else watches: none before we join, one after.
+    """
     deadline = time.monotonic() + settings.worker.session_timeout + 5
     while not stop.is_set():
         try:
-            members = await _unless(stop, functools.partial(group_members, settings, group))
+            found = await _unless(stop, functools.partial(group_members, settings, group))
         except TransientError as error:
             log.warning("waiting for the brokers", error=str(error))
             # Another coordinator begins to wait for the dead member anew.
             deadline = time.monotonic() + settings.worker.session_timeout + 5
             await _pause(stop)
             continue
-        if not members:
+        if found is None or len(found) <= members:
             return
         if time.monotonic() > deadline:
             raise BellwetherError(
-                f"group {group} is being watched by another worker ({members[0].client} at {members[0].host})",
+                f"group {group} is being watched by another worker ({found[0].client} at {found[0].host})",
                 mend="scale out with `bellwether worker --agents score,index`; one worker watches and notifies",
             )
         log.info("waiting for another member of the group to leave or be given up", group=group)

@@ -7,12 +7,18 @@ import json
 import signal
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from streams.embedded.worker import environment
+from streams.errors import BellwetherError, StackError
+from streams.ledger import KafkaLedger
+from streams.worker import run_worker
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -53,6 +59,52 @@ async def test_a_second_watcher_is_refused_in_one_line(way: Any) -> None:
     assert "Traceback" not in second.words()
     assert first.process.poll() is None
     await first.stop()
+
+
+async def test_a_search_server_that_refuses_us_is_one_line_and_the_end(way: Any) -> None:
+    class Refusing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(401)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *arguments: Any) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}"
+        worker = way.worker(settings=way.settings.model_copy(update={"search": way.settings.search.model_copy(update={"url": url})}))
+        assert await asyncio.to_thread(worker.process.wait, 40) == 1
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert f"error: search: {url}" in worker.words()
+    assert "mend:" in worker.words()
+    assert not worker.ready_file.exists()
+
+
+async def test_a_worker_that_breaks_down_says_so_and_has_acknowledged_nothing(
+    way: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def bury(*_: Any) -> None:
+        raise StackError("the journal is closed")
+
+    monkeypatch.setattr(KafkaLedger, "bury", bury)
+    ready = way.folder / "ready.json"
+    running = asyncio.create_task(run_worker(way.settings, ready_file=ready))
+    await until(ready.exists)
+    await way.send(way.settings.topics.raw, [b"{", *way.documents(10)])
+    with pytest.raises(BellwetherError, match=r"broke down: StackError.*journal is closed"):
+        await asyncio.wait_for(running, 30)
+    assert await way.committed(way.settings.topics.raw) == 0
+
+
+async def test_two_watchers_that_start_at_the_same_moment_do_not_both_watch(way: Any, until: Any) -> None:
+    workers = [way.worker(alone=False), way.worker(alone=False)]
+    await until(lambda: any(worker.process.poll() is not None for worker in workers), 60)
+    assert not all(worker.ready_file.exists() for worker in workers)
 
 
 async def test_fausts_own_command_runs_the_agents_too(way: Any, until: Any) -> None:

@@ -128,6 +128,20 @@ async def test_a_watcher_that_lives_is_named(settings: Settings, monkeypatch: py
     assert len(logs) >= settings.worker.session_timeout + 4, "the group has had the time to give a dead one up"
 
 
+@pytest.mark.usefixtures("quick")
+async def test_two_that_started_at_the_same_moment_see_each_other_when_both_have_joined(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "group_members", _answers([MEMBER, MEMBER], [MEMBER]))
+    with structlog.testing.capture_logs() as logs:
+        await worker._be_the_only_watcher(settings, "g", asyncio.Event(), members=1)
+    assert len(logs) == 1, "the other one has left"
+    monkeypatch.setattr(worker, "group_members", _answers([MEMBER, MEMBER]))
+    monkeypatch.setattr(worker, "time", SimpleNamespace(monotonic=_answers(*range(30))))
+    with structlog.testing.capture_logs(), pytest.raises(BellwetherError, match="watched by another worker"):
+        await worker._be_the_only_watcher(settings, "g", asyncio.Event(), members=1)
+
+
 async def test_a_stop_while_another_watches(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "group_members", _answers([MEMBER]))
     stop = asyncio.Event()
