@@ -107,3 +107,11 @@ def until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
 def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """Every process below `process`."""
     return psutil.Process(process.pid).children(recursive=True)
+
+
+def listening(process: psutil.Process) -> set[int]:
+    """Ports on which `process` listens; none once it is gone."""
+    try:
+        return {connection.laddr.port for connection in process.net_connections("inet") if connection.status == psutil.CONN_LISTEN}
+    except psutil.Error:
+        return set()

