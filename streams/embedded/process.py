@@ -185,12 +185,12 @@ class Child:
         self.failure = None
         await self._launch()
         self._set(ChildState.UP)
-        self._supervisor = asyncio.create_task(self._supervise(launched=True), name=f"supervise {self.name}")
+        self._begin_supervision(launched=True)
 
     def start_soon(self) -> None:
         """Start it in the background, as after a crash: with back-off, and given up when it will not come up."""
         self.failure = None
-        self._supervisor = asyncio.create_task(self._supervise(launched=False), name=f"supervise {self.name}")
+        self._begin_supervision(launched=False)
 
     async def release(self) -> None:
         """Supervise it no longer; it runs on."""
@@ -338,6 +338,15 @@ class Child:
                 _log.warning("child did not come up", child=self.name, error=str(error))
                 continue
             return failures
+
+    def _begin_supervision(self, *, launched: bool) -> None:
+        self._supervisor = asyncio.create_task(self._supervise(launched), name=f"supervise {self.name}")
+        self._supervisor.add_done_callback(self._supervision_ended)
+
+    def _supervision_ended(self, task: asyncio.Task[None]) -> None:
+        """A fault that nobody foresaw: better given up than running unwatched."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._give_up(f"{self.name} is no longer watched and is given up: {error!r}")
 
     def _give_up(self, what: str) -> None:
         assert self._spec is not None

@@ -177,6 +177,21 @@ async def test_a_fault_of_the_machine_during_a_restart_is_waited_out(make: Make,
     assert faults == []
 
 
+async def test_a_supervision_that_breaks_down_is_told(make: Make) -> None:
+    async def down(_: Child) -> None:
+        raise ZeroDivisionError("a fault of our own")
+
+    child = make("sleep 300", before_restart=down)
+    await child.start()
+    pid = child.status.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    await _until(lambda: child.failure is not None)
+    assert child.status.state == ChildState.FAILED
+    assert "no longer watched" in child.status.detail
+    await child.stop()
+
+
 async def test_a_stop_in_the_middle_of_a_restart_leaves_nothing(make: Make, tmp_path: Path) -> None:
     answers = True
 

@@ -149,8 +149,10 @@ def test_a_feed_without_entries_is_a_feed() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_entity_declarations_are_refused(encoding: str) -> None:
-    bomb = '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b SYSTEM "file:///etc/passwd">]><rss><channel/></rss>'
+@pytest.mark.parametrize("before", ["", f"<!-- {'x' * 100_000} -->"], ids=["at the begin", "behind a long comment"])
+def test_entity_declarations_are_refused(encoding: str, before: str) -> None:
+    subset = '<!ENTITY a "aaaa"><!ENTITY b SYSTEM "file:///etc/passwd">'
+    bomb = f'<?xml version="1.0"?>{before}<!DOCTYPE x [{subset}]><rss><channel/></rss>'
     with pytest.raises(PermanentError) as caught:
         read(bomb.encode(encoding))
     assert caught.value.reason == "feed.entities"
