@@ -49,7 +49,9 @@ class Letters:
         await self._ledger.bury(letters)
         for letter in letters:
             self._metrics.dead.labels(stage=letter.stage, reason=letter.reason).inc()
-            self._metrics.finished.labels(outcome=letter.outcome.value).inc()
+            # Letters of watch and notify are about documents whose way the index agent has already counted.
+            if letter.stage in {"source", "score", "index"}:
+                self._metrics.finished.labels(outcome=letter.outcome.value).inc()
 
     async def deliver(self, letters: Sequence[DeadLetter], *, stage: str) -> None:
         """Send `letters`, whatever it takes; one that the topic does not take whole is cut and says so.

@@ -147,3 +147,5 @@ async def _read_feeds(settings: Settings, stack: Stack) -> None:
     from streams.sources.pump import pump
 
     await pump(FeedReader(_feeds(settings), settings.feeds, JournalCursorStore(stack.journal)), stack.intake(), patience=None)
+    Console(stderr=True).print("[yellow]every feed of the list is gone (410): nothing is read any more; the stack stays up[/]")
+    await asyncio.Event().wait()
