@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+# DEC private mode 7 (DECAWM): whether a line that reaches the margin goes on below.
+_NO_WRAP, _WRAP = "\x1b[?7l", "\x1b[?7h"
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
@@ -129,8 +132,16 @@ class _Screen(_Lines):
 @contextmanager
 def _screen(settings: Settings) -> Iterator[_Screen]:
     # The alternate screen: nothing flickers, nothing is left over, and a window that changes its size does no harm.
-    with Live(console=Console(), screen=True, auto_refresh=False) as live:
-        yield _Screen(live, settings)
+    console = Console()
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        try:
+            # Terminals do not agree with us, or each other, on the width of Indic text: a line that is too wide for one
+            # must not wrap and push the others down.
+            console.file.write(_NO_WRAP)
+            yield _Screen(live, settings)
+        finally:
+            console.file.write(_WRAP)
+            console.file.flush()
 
 
 async def _run(settings: Settings, screen: _Lines, *, once: bool) -> Summary | None:
