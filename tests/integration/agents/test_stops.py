@@ -11,6 +11,8 @@ import pytest
 
 DOCUMENTS = 4000
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_loaded_worker_stops_at_once_and_nothing_is_lost(way: Any, until: Any) -> None:
     worker = way.worker()

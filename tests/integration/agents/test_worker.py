@@ -47,6 +47,7 @@ async def test_it_is_ready_when_it_consumes_and_not_before(way: Any, until: Any)
     await worker.stop()
 
 
+@pytest.mark.slow
 async def test_a_second_watcher_is_refused_in_one_line(way: Any) -> None:
     first = way.worker()
     await first.ready()
@@ -101,6 +102,7 @@ async def test_a_worker_that_breaks_down_says_so_and_has_acknowledged_nothing(
     assert await way.committed(way.settings.topics.raw) == 0
 
 
+@pytest.mark.slow
 async def test_two_watchers_that_start_at_the_same_moment_do_not_both_watch(way: Any, until: Any) -> None:
     workers = [way.worker(alone=False), way.worker(alone=False)]
     await until(lambda: any(worker.process.poll() is not None for worker in workers), 60)
