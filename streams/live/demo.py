@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from streams import newswire
 from streams.documents import Alert
-from streams.embedded.journal import JournalIntake
 from streams.embedded.stack import Stack
 from streams.errors import TransientError
 from streams.live.receiver import Receiver
@@ -45,6 +44,7 @@ class DemoRun:
         self._streaming_since: float | None = None
         self._stack: Stack | None = None
         self._sink: SearchSink | None = None
+        self._receiver: Receiver | None = None
         self._phase = "starting"
 
     async def run(self, *, once: bool) -> Summary | None:
@@ -60,6 +60,7 @@ class DemoRun:
             StackError: the stack does not come up.
         """
         with Receiver() as receiver:
+            self._receiver = receiver
             settings = self._settings.model_copy(
                 update={"webhook": self._settings.webhook.model_validate({"urls": (receiver.url,), "secret": receiver.secret})}
             )
@@ -71,8 +72,10 @@ class DemoRun:
                 if not await self._unless_stopped(starting):
                     return None
                 startup = time.monotonic() - self._began
-                self._sink = SearchSink(stack.settings.search)
-                await self._sink.open()
+                sink = SearchSink(stack.settings.search)
+                await sink.open()
+                # The view looks at it as soon as it is there.
+                self._sink = sink
                 streaming = asyncio.create_task(self._stream(stack))
                 if not await self._unless_stopped(streaming):
                     return None
@@ -87,7 +90,8 @@ class DemoRun:
                 await asyncio.gather(view, return_exceptions=True)
                 if self._sink is not None:
                     await self._sink.close()
-                await stack.stop()
+                # What is under way stays in the journal, for whoever kept the folder.
+                await stack.stop(drain=False)
 
     async def _unless_stopped(self, task: asyncio.Task[object] | asyncio.Task[None] | asyncio.Task[float]) -> bool:
         stopped = asyncio.create_task(self._stop.wait())
@@ -103,7 +107,7 @@ class DemoRun:
     async def _stream(self, stack: Stack) -> float:
         """Put the newswire in; returns the seconds until the last document's way has ended."""
         self._phase = "streaming the newswire"
-        intake = JournalIntake(stack.journal, self._settings.embedded.max_pending)
+        intake = stack.intake()
         self._streaming_since = time.monotonic()
         chunk: list[bytes] = []
         for message in newswire.documents():
@@ -135,7 +139,7 @@ class DemoRun:
             languages=totals.languages,
             sentiments=totals.sentiments,
             dead_letter_reasons=dict(reasons),
-            alerts=[_short(alert) for alert in await self._sink.alerts(100)],
+            alerts=[self._short(alert) for alert in await self._sink.alerts(100)],
             webhooks_verified=len(receiver.verified),
             scorer=stack.scorer,
             startup_seconds=round(startup, 2),
@@ -194,26 +198,26 @@ class DemoRun:
             rate=ended / since if since > 0 else 0.0,
             children=children,
             latest=latest,
-            alerts=[_short(alert) for alert in alerts],
+            alerts=[self._short(alert) for alert in alerts],
             address=f"search {stack.settings.search.url} · data {_home(stack.settings.embedded.data)}",
+        )
+
+    def _short(self, alert: Alert) -> AlertSummary:
+        return AlertSummary(
+            id=alert.id,
+            status=alert.status.value,
+            key=str(alert.key),
+            name=alert.key.name,
+            severity=alert.severity,
+            starts_at=alert.starts_at.isoformat(),
+            summary=alert.summary,
+            p_value=alert.p_value,
+            languages=alert.languages,
+            evidence=[item.id for item in alert.evidence],
+            resolved_at=self._receiver.resolved_at(alert.id) if self._receiver is not None else None,
+            headlines=[f"[{item.language}] {item.title}" for item in alert.evidence],
         )
 
 
 def _home(path: Path) -> str:
     return str(path).replace(str(Path.home()), "~")
-
-
-def _short(alert: Alert) -> AlertSummary:
-    return AlertSummary(
-        id=alert.id,
-        status=alert.status.value,
-        key=str(alert.key),
-        name=alert.key.name,
-        severity=alert.severity,
-        starts_at=alert.starts_at.isoformat(),
-        summary=alert.summary,
-        p_value=alert.p_value,
-        languages=alert.languages,
-        evidence=[item.id for item in alert.evidence],
-        headlines=[f"[{item.language}] {item.title}" for item in alert.evidence],
-    )
