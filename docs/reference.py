@@ -1,6 +1,6 @@
 """Writes docs/settings.md and docs/commands.md from the code. A test fails when they are stale.
 
-    python docs/reference.py
+python docs/reference.py
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def settings_page() -> str:
         "Made from the code by `python docs/reference.py`. The first of these wins: command-line flags (`--set section.name=value` sets",
         "anything), environment variables, the TOML file (`bellwether.toml` in the working folder, `--config FILE` or",
         "`BELLWETHER_CONFIG`), the default.",
-        "In TOML a section is a table: `[kafka]`, `bootstrap_servers = \"kafka-1:9092\"`. Lists in the environment are JSON.",
+        'In TOML a section is a table: `[kafka]`, `bootstrap_servers = "kafka-1:9092"`. Lists in the environment are JSON.',
         "A wrong value ends any command with one line that names the setting and an example, and exit status 2.",
         "",
     ]

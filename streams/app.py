@@ -22,7 +22,7 @@ from streams.stages.contract import Record
 if TYPE_CHECKING:
     from streams.settings import Settings
 
-__all__ = ["BellwetherApp", "FaustProducer", "build_app", "group_of"]
+__all__ = ["BellwetherApp", "FaustProducer", "build_app", "group_of", "watch_groups"]
 
 _LIVELOCK_NEVER = 10 * 365 * 86400.0
 
@@ -77,6 +77,12 @@ def group_of(settings: Settings) -> str:
     agents = settings.worker.agents
     everything = {"score", "index", "watch", "notify"}
     return settings.kafka.group if set(agents) == everything else f"{settings.kafka.group}-{'-'.join(sorted(agents))}"
+
+
+def watch_groups(settings: Settings) -> tuple[str, ...]:
+    """Every group whose workers watch, whatever else they do: one worker of all of them may run at a time."""
+    kept = [("notify", "watch"), ("index", "notify", "watch"), ("notify", "score", "watch")]
+    return (settings.kafka.group, *(f"{settings.kafka.group}-{'-'.join(agents)}" for agents in kept))
 
 
 def build_app(settings: Settings) -> BellwetherApp:

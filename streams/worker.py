@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +19,7 @@ import structlog
 from prometheus_client import start_http_server
 
 from streams.errors import BellwetherError, TransientError
-from streams.topics import ensure_topics, group_members
+from streams.topics import GroupMember, ensure_topics, group_members
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -48,13 +48,13 @@ async def run_worker(settings: Settings, *, ready_file: Path | None = None) -> N
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    from streams.app import build_app, group_of  # takes a second: signals are heard before
+    from streams.app import build_app, watch_groups  # takes a second: signals are heard before
 
     if not await _topics_are_there(settings, stop):
         return
     watches = "watch" in settings.worker.agents and settings.journal is None
     if watches:
-        await _be_the_only_watcher(settings, group_of(settings), stop)
+        await _be_the_only_watcher(settings, watch_groups(settings), stop)
     if stop.is_set():
         return
     app = build_app(settings)
@@ -69,7 +69,7 @@ async def run_worker(settings: Settings, *, ready_file: Path | None = None) -> N
             await _until_consuming(app, stop)
             if watches:
                 # Two that started at the same moment have not seen each other.
-                await _be_the_only_watcher(settings, group_of(settings), stop, members=1)
+                await _be_the_only_watcher(settings, watch_groups(settings), stop, members=1)
         if not stop.is_set() and not app.should_stop:
             log.info("consuming", metrics=f"http://127.0.0.1:{port}/metrics")
             if ready_file is not None:
@@ -164,23 +164,25 @@ async def _topics_are_there(settings: Settings, stop: asyncio.Event) -> bool:
 
 
 async def _until_consuming(app: Any, stop: asyncio.Event) -> None:
-    """Wait until the group has given this worker its partitions."""
+    """Wait until the group has given this worker its partitions; none, where there are more workers than partitions."""
     while not stop.is_set() and not app.should_stop:
         consumer = app.consumer
-        if consumer is not None and not app.rebalancing and consumer.assignment() and app.flow_control.is_active():
+        joined = consumer is not None and (consumer.assignment() or app.rebalancing_count)
+        if joined and not app.rebalancing and app.flow_control.is_active():
             return
         await asyncio.sleep(0.05)
 
 
-async def _be_the_only_watcher(settings: Settings, group: str, stop: asyncio.Event, *, members: int = 0) -> None:
-    """Two watchers of one group would each see half of the documents. A dead one is waited for: the group gives it up.
+async def _be_the_only_watcher(settings: Settings, groups: Sequence[str], stop: asyncio.Event, *, members: int = 0) -> None:
+    """Two watchers of one group would each see half of the documents, two of different groups would write one state.
 
-    `members` is how many the group has when nobody else watches: none before we join, one after.
+    A dead one is waited for: its group gives it up. `members` is how many the groups that watch have when nobody else
+    watches: none before we join, one after.
     """
     deadline = time.monotonic() + settings.worker.session_timeout + 5
     while not stop.is_set():
         try:
-            found = await _unless(stop, functools.partial(group_members, settings, group))
+            found = await _unless(stop, functools.partial(_members, settings, groups))
         except TransientError as error:
             log.warning("waiting for the brokers", error=str(error))
             # Another coordinator begins to wait for the dead member anew.
@@ -191,11 +193,16 @@ async def _be_the_only_watcher(settings: Settings, group: str, stop: asyncio.Eve
             return
         if time.monotonic() > deadline:
             raise BellwetherError(
-                f"group {group} is being watched by another worker ({found[0].client} at {found[0].host})",
+                f"the documents are being watched by another worker ({found[0].client} at {found[0].host or 'an unknown host'}; "
+                f"groups {', '.join(groups)})",
                 mend="scale out with `bellwether worker --agents score,index`; one worker watches and notifies",
             )
-        log.info("waiting for another member of the group to leave or be given up", group=group)
+        log.info("waiting for another member of the group to leave or be given up", groups=list(groups))
         await _pause(stop)
+
+
+def _members(settings: Settings, groups: Sequence[str]) -> list[GroupMember]:
+    return [member for group in groups for member in group_members(settings, group)]
 
 
 def _write_ready(path: Path, port: int) -> None:

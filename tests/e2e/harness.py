@@ -60,7 +60,8 @@ class Bellwether:
     def up(self, data: Path, *arguments: str) -> subprocess.Popen[str]:
         """Start ``bellwether up`` and wait until it is up."""
         process = self.start("up", "--data", str(data), *arguments, name="up")
-        until(lambda: stack_state(data) == "up" or process.poll() is not None, seconds=90)
+        # Its own file: the one of a stack that was killed still says "up".
+        until(lambda: stack_state(data, process.pid) == "up" or process.poll() is not None, seconds=90)
         assert process.poll() is None, self.error_output("up")
         return process
 
@@ -82,10 +83,11 @@ class Bellwether:
                 process.kill()
 
 
-def stack_state(data: Path) -> str | None:
-    """What ``stack.json`` says."""
+def stack_state(data: Path, pid: int) -> str | None:
+    """What ``stack.json`` says of the stack of process `pid`; None when it is of another or not there."""
     try:
-        return str(json.loads((data / "stack.json").read_text())["state"])
+        found = json.loads((data / "stack.json").read_text())
+        return str(found["state"]) if found["pid"] == pid else None
     except (FileNotFoundError, ValueError):
         return None
 

@@ -55,7 +55,7 @@ async def test_a_second_watcher_is_refused_in_one_line(way: Any) -> None:
     status = await asyncio.to_thread(second.process.wait, 60)
     assert status == 1
     assert not second.ready_file.exists()
-    assert "is being watched by another worker" in second.words()
+    assert "being watched by another worker" in second.words()
     assert "mend: scale out with `bellwether worker --agents score,index`" in second.words()
     assert "Traceback" not in second.words()
     assert first.process.poll() is None

@@ -14,7 +14,7 @@ import pytest
 from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError, RecordTooLargeError
 from faust.exceptions import ProducerSendError
 
-from streams.app import FaustProducer, build_app, group_of
+from streams.app import FaustProducer, build_app, group_of, watch_groups
 from streams.errors import PermanentError, TransientError
 from streams.settings import Settings, load_settings
 from streams.stages.contract import Record
@@ -166,3 +166,13 @@ def test_another_name_of_the_module_is_an_attribute_error() -> None:
 
     with pytest.raises(AttributeError, match="nothing"):
         _ = streams.app.nothing
+
+
+def test_every_group_that_may_watch_is_known() -> None:
+    """Each choice of agents with watch in it; a worker of any of them keeps the others from watching."""
+    settings = load_settings()
+    for others in ((), ("score",), ("index",), ("score", "index")):
+        agents = ("watch", "notify", *others)
+        assert group_of(load_settings(worker={"agents": agents})) in watch_groups(settings)
+    assert group_of(load_settings(worker={"agents": ("score", "index")})) not in watch_groups(settings)
+    assert len(set(watch_groups(settings))) == 4

@@ -107,14 +107,14 @@ async def test_a_stop_while_the_brokers_are_away(settings: Settings, monkeypatch
     began = time.monotonic()
     with structlog.testing.capture_logs():
         assert not await worker._topics_are_there(settings, stop)
-    assert time.monotonic() - began < 0.6, "the pause ends with it"
+    assert time.monotonic() - began < 0.95, "the pause ends with it"
 
 
 @pytest.mark.usefixtures("quick")
 async def test_a_dead_watcher_is_waited_for(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "group_members", _answers([MEMBER], TransientError("away"), [MEMBER], []))
     with structlog.testing.capture_logs() as logs:
-        await worker._be_the_only_watcher(settings, "g", asyncio.Event())
+        await worker._be_the_only_watcher(settings, ("g",), asyncio.Event())
     assert len(logs) == 3
 
 
@@ -123,7 +123,7 @@ async def test_a_watcher_that_lives_is_named(settings: Settings, monkeypatch: py
     monkeypatch.setattr(worker, "group_members", _answers([MEMBER]))
     monkeypatch.setattr(worker, "time", SimpleNamespace(monotonic=_answers(*range(30))))
     with structlog.testing.capture_logs() as logs, pytest.raises(BellwetherError, match=r"faust-1 at 10\.0\.0\.7") as refused:
-        await worker._be_the_only_watcher(settings, "g", asyncio.Event())
+        await worker._be_the_only_watcher(settings, ("g",), asyncio.Event())
     assert "--agents score,index" in refused.value.mend
     assert len(logs) >= settings.worker.session_timeout + 4, "the group has had the time to give a dead one up"
 
@@ -134,12 +134,12 @@ async def test_two_that_started_at_the_same_moment_see_each_other_when_both_have
 ) -> None:
     monkeypatch.setattr(worker, "group_members", _answers([MEMBER, MEMBER], [MEMBER]))
     with structlog.testing.capture_logs() as logs:
-        await worker._be_the_only_watcher(settings, "g", asyncio.Event(), members=1)
+        await worker._be_the_only_watcher(settings, ("g",), asyncio.Event(), members=1)
     assert len(logs) == 1, "the other one has left"
     monkeypatch.setattr(worker, "group_members", _answers([MEMBER, MEMBER]))
     monkeypatch.setattr(worker, "time", SimpleNamespace(monotonic=_answers(*range(30))))
     with structlog.testing.capture_logs(), pytest.raises(BellwetherError, match="watched by another worker"):
-        await worker._be_the_only_watcher(settings, "g", asyncio.Event(), members=1)
+        await worker._be_the_only_watcher(settings, ("g",), asyncio.Event(), members=1)
 
 
 async def test_a_stop_while_another_watches(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +147,7 @@ async def test_a_stop_while_another_watches(settings: Settings, monkeypatch: pyt
     stop = asyncio.Event()
     asyncio.get_running_loop().call_later(0.1, stop.set)
     with structlog.testing.capture_logs():
-        await asyncio.wait_for(worker._be_the_only_watcher(settings, "g", stop), 1)
+        await asyncio.wait_for(worker._be_the_only_watcher(settings, ("g",), stop), 1)
 
 
 def test_the_ready_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
