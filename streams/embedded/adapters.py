@@ -20,6 +20,10 @@ JOURNAL_TOPIC: Final = "journal"
 _HELD_BACK_SECONDS: Final = 0.1
 
 
+_LARGEST_ROW: Final = 2**63 - 1
+"""SQLite's largest integer: a larger number names no row of ours, whoever wrote it."""
+
+
 def journal_origin(seq: int) -> str:
     """The origin of a row of the journal."""
     return str(Origin(topic=JOURNAL_TOPIC, offset=seq))
@@ -31,7 +35,8 @@ def journal_row(origin: str) -> int | None:
         parsed = Origin.parse(origin)
     except ValueError:
         return None
-    return parsed.offset if parsed.topic == JOURNAL_TOPIC and parsed.partition == 0 else None
+    ours = parsed.topic == JOURNAL_TOPIC and parsed.partition == 0 and parsed.offset <= _LARGEST_ROW
+    return parsed.offset if ours else None
 
 
 class JournalLedger:

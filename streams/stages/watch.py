@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from streams.alerts.engine import Engine
 from streams.documents import Alert, Decision, ScoredDocument, read_scored
-from streams.errors import TransientError
+from streams.errors import PermanentError, TransientError
 from streams.ledger import Ledger
 from streams.metrics import Metrics
 from streams.sinks.search import SearchSink
@@ -96,12 +96,28 @@ class WatchStage:
             self._metrics.alerts.labels(rule=alert.rule, status=alert.status.value).inc()
             log.warning("alert", status=alert.status.value, key=str(alert.key), summary=alert.summary, id=alert.id)
         await self.flush()
-        if self._unsent:
-            await self._producer.send([alert_record(self._topic, alert) for alert in self._unsent])
-            self._unsent.clear()
+        while self._unsent:
+            await self._send(self._unsent[0])
+            self._unsent.pop(0)
         await self._ledger.watched([document.origin for document in documents])
         self._metrics.watched.inc(len(documents))
         await self._write_decisions()
+
+    async def _send(self, alert: Alert) -> None:
+        """Send `alert`; where its topic takes only small messages, with as much of its evidence as that takes.
+
+        Raises:
+            TransientError: the broker is away.
+        """
+        for kept in (len(alert.evidence), 5, 0):
+            shorter = alert if kept >= len(alert.evidence) else alert.model_copy(update={"evidence": alert.evidence[:kept]})
+            try:
+                await self._producer.send([alert_record(self._topic, shorter)])
+            except PermanentError as error:
+                log.warning("the alert is larger than its topic takes", id=alert.id, evidence=kept, error=str(error))
+            else:
+                return
+        log.error("the topic takes no alert at all: it stays in the outbox", id=alert.id, topic=self._topic)
 
     async def flush(self) -> None:
         """Make the engine's changes durable. Raises TransientError; the changes then wait for the next call."""

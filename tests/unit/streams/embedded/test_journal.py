@@ -275,7 +275,7 @@ def test_kill_in_the_middle_of_appending_loses_nothing_that_was_acknowledged(tmp
         journal.close()
 
 
-@pytest.mark.parametrize("origin", ["documents.raw-0-5", "journal-1-5", "journal-0-x", "", "journal"])
+@pytest.mark.parametrize("origin", ["documents.raw-0-5", "journal-1-5", "journal-0-x", "journal-0-9223372036854775808", "", "journal"])
 def test_origins_of_others_are_told_apart(origin: str) -> None:
     assert journal_row(origin) is None
 

@@ -12,7 +12,7 @@ import pytest
 from streams.alerts.engine import Engine
 from streams.alerts.rule import Rule
 from streams.documents import Alert, AlertStatus, DeadLetter, Decision, Outcome, ScoredDocument
-from streams.errors import TransientError
+from streams.errors import PermanentError, TransientError
 from streams.metrics import Metrics
 from streams.settings import AlertSettings
 from streams.stages import watch as module
@@ -205,6 +205,27 @@ async def test_a_broker_that_is_away_gets_the_alert_once_when_it_is_back(
     await bench.stage.process(crisis)
     await bench.stage.process(crisis)
     assert len(bench.broker.records) == 1
+
+
+@pytest.mark.parametrize(("refusals", "evidence"), [(1, 5), (2, 0)])
+async def test_an_alert_larger_than_its_topic_takes_goes_with_less_evidence(
+    bench: Bench, calm: list[Delivery], crisis: list[Delivery], refusals: int, evidence: int
+) -> None:
+    await bench.stage.process(calm)
+    bench.broker.faults = [PermanentError("too large", reason="broker.too_large") for _ in range(refusals)]
+    await bench.stage.process(crisis)
+    [alert] = bench.broker.alerts()
+    assert len(alert.evidence) == evidence
+    assert alert.summary
+
+
+async def test_a_topic_that_takes_no_alert_holds_up_no_document(bench: Bench, calm: list[Delivery], crisis: list[Delivery]) -> None:
+    await bench.stage.process(calm)
+    bench.broker.faults = [PermanentError("too large", reason="broker.too_large") for _ in range(3)]
+    await bench.stage.process(crisis)
+    assert bench.broker.records == []
+    assert bench.ledger.heard == [item.origin for item in [*calm, *crisis]]
+    assert len(bench.engine.undelivered()) == 1, "it waits in the outbox for the next start"
 
 
 async def test_a_store_that_is_away_holds_the_alert_back(bench: Bench, calm: list[Delivery], crisis: list[Delivery]) -> None:
