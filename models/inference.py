@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 from models.artifact import REINSTALL, Artifact
 from models.errors import ModelError
 
-__all__ = ["Batch", "Encoder", "Runner", "Scores"]
+__all__ = ["Batch", "Encoder", "Runner", "Scores", "processors"]
 
 #: Tokens of one call; larger calls fall out of the processor's cache and gain nothing.
 TOKEN_BUDGET = 256
@@ -49,7 +49,7 @@ class Scores(NamedTuple):
     embedding: NDArray[np.float32]
 
 
-def _processors() -> int:
+def processors() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -66,7 +66,7 @@ class Runner:
     """
 
     def __init__(self, onnx_path: Path, tokenizer_path: Path, *, max_length: int, prefix: str = "", threads: int = 0) -> None:
-        self.threads = threads or _processors()
+        self.threads = threads or processors()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -16,7 +16,7 @@ import triton_python_backend_utils as pb_utils
 sys.path.extend(folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder and folder not in sys.path)
 
 from models.artifact import load_artifact
-from models.inference import Encoder, Scores
+from models.inference import Encoder, Scores, processors
 
 __all__ = ["TritonPythonModel"]
 
@@ -32,9 +32,11 @@ class TritonPythonModel:
         Args:
             args: of Triton; ``model_config`` is read.
         """
-        parameters = json.loads(args["model_config"]).get("parameters", {})
+        config = json.loads(args["model_config"])
+        parameters = config.get("parameters", {})
         folder = _setting("BELLWETHER_SCORING__MODEL", parameters, "artifact")
-        threads = int(_setting("BELLWETHER_SCORING__THREADS", parameters, "threads") or 0)
+        instances = sum(int(group.get("count", 1)) for group in config.get("instance_group", ())) or 1
+        threads = int(_setting("BELLWETHER_SCORING__THREADS", parameters, "threads") or 0) or max(1, processors() // instances)
         self.encoder = Encoder(load_artifact(Path(folder) if folder else None), threads=threads)
         width = self.encoder.score(WARM_UP).embedding.shape[1]
         artifact = self.encoder.artifact
