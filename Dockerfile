@@ -16,6 +16,7 @@ WORKDIR /opt/bellwether
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY streams streams
 COPY models models
+COPY triton_repo triton_repo
 RUN pip install --no-cache-dir --no-deps . && useradd --create-home --uid 10001 bellwether
 USER bellwether
 WORKDIR /home/bellwether

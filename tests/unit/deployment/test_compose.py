@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,13 @@ def test_the_images_copy_files_that_exist() -> None:
         if line.startswith("COPY") and "--from" not in line:
             for source in line.split()[1:-1]:
                 assert (ROOT / source).exists(), line
+
+
+def test_the_service_image_copies_everything_the_wheel_is_made_of() -> None:
+    target = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    stage = (ROOT / "Dockerfile").read_text().split(" AS service")[1]
+    for part in [*target["packages"], *target["force-include"], "README.md", "LICENSE", "NOTICE"]:
+        assert re.search(rf"^COPY .*\b{re.escape(part)}\b", stage, re.MULTILINE), part
 
 
 def test_the_triton_image_installs_what_the_lock_says() -> None:
