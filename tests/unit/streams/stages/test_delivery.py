@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 import stamina
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from streams.errors import BellwetherError, PermanentError, StackError, TransientError
@@ -96,6 +96,8 @@ async def test_what_nobody_foresaw_is_tried_alone_as_often_as_together(metrics: 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(st.integers(0, 20), st.sets(st.integers(0, 19)), st.lists(st.sampled_from([None, *TRANSIENT, ValueError("once")]), max_size=6))
 async def test_every_item_is_processed_or_buried_once_and_in_order(count: int, poison: set[int], faults: list[Exception | None]) -> None:
+    # As many unforeseen errors as there are tries would rightly bury an item that is in itself sound.
+    assume(sum(isinstance(fault, ValueError) for fault in faults) < ATTEMPTS_BEFORE_SPLITTING)
     work = Work(*faults, poison=frozenset(poison))
     await deliver(range(count), work.process, work.bury, stage="score", metrics=Metrics())
     assert work.done == sorted(set(range(count)) - poison)
