@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from streams.alerts.detectors.contract import Assessment
+from streams.alerts.detectors.counts_contract import Assessment
 from streams.alerts.episode import Episode, KeyState, fingerprint
 from streams.alerts.rule import Rule
 from streams.alerts.windows import Counts, Vote

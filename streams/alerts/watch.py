@@ -10,7 +10,7 @@ from collections import Counter
 
 from streams.alerts.clock import Clock, Ignored, minute_of
 from streams.alerts.composition import Judgement, compose_alert, compose_decision
-from streams.alerts.detectors.contract import Assessment, Detector
+from streams.alerts.detectors.counts_contract import Assessment, Detector
 from streams.alerts.episode import Episode, KeyState
 from streams.alerts.explaining import Explanation, causes, remainder
 from streams.alerts.rule import Rule, minutes

@@ -7,7 +7,21 @@ journal); two deliveries of one document share the id and differ in the origin.
 
 from __future__ import annotations
 
-from streams.documents.alerts import Alert, AlertStatus, Baseline, Decision, DecisionOutcome, Evidence, Key, Observation
+from streams.documents.alerts import (
+    Alert,
+    AlertStatus,
+    Baseline,
+    Decision,
+    DecisionOutcome,
+    Evidence,
+    Key,
+    Measure,
+    Member,
+    Observation,
+    Point,
+    Series,
+    Term,
+)
 from streams.documents.letters import DeadLetter
 from streams.documents.raw import EARLIEST, MAX_BYTES, RawDocument, document_id, parse_raw
 from streams.documents.scored import (
@@ -37,13 +51,18 @@ __all__ = [
     "Evidence",
     "Key",
     "Language",
+    "Measure",
+    "Member",
     "Observation",
     "Origin",
     "Outcome",
+    "Point",
     "RawDocument",
     "ScoredDocument",
     "Sentiment",
     "SentimentLabel",
+    "Series",
+    "Term",
     "Timings",
     "Topic",
     "Unscored",

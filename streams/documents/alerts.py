@@ -9,13 +9,31 @@ from pydantic import AwareDatetime, Field
 
 from streams.documents.wire import Probability, Wire
 
-__all__ = ["Alert", "AlertStatus", "Baseline", "Decision", "DecisionOutcome", "Evidence", "Key", "Observation"]
+__all__ = [
+    "Alert",
+    "AlertStatus",
+    "Baseline",
+    "Decision",
+    "DecisionOutcome",
+    "Evidence",
+    "Key",
+    "Measure",
+    "Member",
+    "Observation",
+    "Point",
+    "Series",
+    "Term",
+]
 
 
 class Key(Wire):
-    """What a rule watches: an entity or a tag."""
+    """What an alert is about: the value of each dimension that its rule groups by.
 
-    kind: Literal["entity", "tag"]
+    `kind` names the dimensions, joined by ``+`` (``entity``, ``tag``, ``entity+topic``; ``all`` where the rule has one key
+    for everything); `value` the values in the same order, joined by ``|``; `name` is for people.
+    """
+
+    kind: Annotated[str, Field(pattern=r"^[a-z]+(\+[a-z]+)*$")]
     value: str
     name: str
 
@@ -59,6 +77,61 @@ class AlertStatus(StrEnum):
     RESOLVED = "resolved"
 
 
+class Measure(Wire):
+    """What the detector measured of the window, and what it would have found ordinary.
+
+    `value` and `expected` are in the unit of `signal` (documents, a share in [0, 1], a mean score in [-1, 1]); an ordinary
+    window lies within [`low`, `high`]. `score` in [0, 1] compares alerts of different rules.
+    """
+
+    signal: str
+    detector: str
+    value: float
+    expected: float
+    low: float
+    high: float
+    score: Probability
+    p_value: Probability | None
+    baseline_minutes: Annotated[int, Field(ge=0)]
+    baseline_documents: Annotated[float, Field(ge=0)]
+    explanation: str
+
+
+class Term(Wire):
+    """A word that moved: documents of the window and of the past that hold it, and how much more frequent it became."""
+
+    term: str
+    documents: Annotated[int, Field(ge=0)]
+    before: Annotated[int, Field(ge=0)]
+    lift: float
+
+
+class Point(Wire):
+    """One step of the small time series: counts in [at, at + step)."""
+
+    at: AwareDatetime
+    documents: float
+    negative: float
+
+
+class Series(Wire):
+    """Counts around the alert, oldest first; `step` in minutes."""
+
+    step: Annotated[int, Field(gt=0)]
+    points: tuple[Point, ...]
+
+
+class Member(Wire):
+    """An alert that is told within another one's notice (a group, a storm)."""
+
+    id: str
+    fingerprint: str
+    rule: str
+    key: Key
+    severity: Literal["info", "warning", "critical"]
+    summary: str
+
+
 class Alert(Wire):
     """Opinion about a key turned.
 
@@ -75,12 +148,29 @@ class Alert(Wire):
     key: Key
     starts_at: AwareDatetime
     observed: Observation
-    baseline: Baseline
-    p_value: Probability
+    baseline: Baseline | None
+    p_value: Probability | None
     evidence: tuple[Evidence, ...]
     languages: dict[str, int]
     sources: dict[str, int]
     summary: str
+    ends_at: AwareDatetime | None = None
+    """End of the episode (event time); set when it is resolved."""
+    revision: Annotated[int, Field(ge=0)] = 0
+    """Counts the notices of this episode from 0; with the id it names one message."""
+    reason: str = ""
+    """Why this notice: ``fired``, ``amended``, ``escalated``, ``recovered``, ``silent``, ``retracted``, ``explained``, ``resent``."""
+    measure: Measure | None = None
+    independent_sources: Annotated[int, Field(ge=0)] = 0
+    independent_languages: Annotated[int, Field(ge=0)] = 0
+    flags: tuple[str, ...] = ()
+    """``possible_campaign``, ``single_source``, ``mostly_copies``."""
+    terms: tuple[Term, ...] = ()
+    topics: dict[str, int] = Field(default_factory=dict)
+    series: Series | None = None
+    channels: tuple[str, ...] = ()
+    members: tuple[Member, ...] = ()
+    """Of a digest: the alerts that it stands for."""
 
 
 class DecisionOutcome(StrEnum):
@@ -93,7 +183,17 @@ class DecisionOutcome(StrEnum):
     BELOW_SHARE = "below_share"
     COOLING_DOWN = "cooling_down"
     NO_BASELINE = "no_baseline"
+    TOO_NARROW = "too_narrow"
+    OVER_BUDGET = "over_budget"
+    PENDING = "pending"
+    AMENDED = "amended"
     RESOLVED = "resolved"
+    RETRACTED = "retracted"
+    SILENCED = "silenced"
+    ACKNOWLEDGED = "acknowledged"
+    OUTSIDE_HOURS = "outside_hours"
+    GROUPED = "grouped"
+    ESCALATED = "escalated"
 
 
 class Decision(Wire):
@@ -109,3 +209,4 @@ class Decision(Wire):
     p_value: Probability | None
     explanation: str
     alert_id: str | None = None
+    measure: Measure | None = None

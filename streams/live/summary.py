@@ -32,7 +32,7 @@ class AlertSummary:
     severity: str
     starts_at: str
     summary: str
-    p_value: float
+    p_value: float | None
     languages: dict[str, int]
     evidence: list[str]
     headlines: list[str]

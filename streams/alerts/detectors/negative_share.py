@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 
-from streams.alerts.detectors.contract import Assessment
+from streams.alerts.detectors.counts_contract import Assessment
 from streams.alerts.windows import Counts
 
 __all__ = ["MAX_BASELINE_DOCUMENTS", "MAX_WINDOW_DOCUMENTS", "PRIOR_DOCUMENTS", "NegativeShare", "beta_binomial_tail"]
