@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -10,15 +10,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
 from models.artifact import DEFAULT_ARTIFACT, load_artifact
 from models.card import render_card
+from models.configuration import read_configuration
 from models.corpus import Limits
 from models.data import find_data
 from models.errors import ModelError
 from models.pretrained import DEFAULT_MODEL, Road, cache_folder, load_pretrained
+from models.progress import shown_progress
 from models.training import Recipe
 from models.training import train as run_training
 
@@ -41,21 +41,6 @@ def _reported() -> Iterator[None]:
     except ModelError as error:
         errors.print(f"[bold red]error:[/] {escape(str(error))}\n[dim] mend:[/] {escape(error.mend)}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar a step, with the time left."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=errors, disable=not errors.is_terminal) as bar:
-        tasks: dict[str, int] = {}
-
-        def show(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = bar.add_task(step, total=total)
-            bar.update(bar.task_ids[tasks[step]], completed=done, total=total)
-
-        yield show
 
 
 @app.command()
@@ -81,19 +66,36 @@ def pretrained(
 
 @app.command()
 def train(
+    config: Annotated[Path | None, typer.Argument(help="TOML file of a fine-tuning run; without it only linear heads are trained.")] = None,
     data: DataOption = None,
     artifact: ArtifactOption = DEFAULT_ARTIFACT,
     cache: CacheOption = None,
-    rows: Annotated[int, typer.Option(help="Train rows a set and language at most.", min=10)] = Limits().train,
-    version: Annotated[str, typer.Option(help="Version in the model id.")] = Recipe().version,
+    run: Annotated[Path | None, typer.Option(help="Folder of the run's checkpoints; runs/NAME in the cache by default.")] = None,
+    steps: Annotated[int | None, typer.Option(help="End the fine-tuning after this many steps instead of CONFIG's.", min=1)] = None,
+    rows: Annotated[int | None, typer.Option(help="Train rows a set and language at most, for linear heads.", min=10)] = None,
+    version: Annotated[str | None, typer.Option(help="Version in the model id.")] = None,
 ) -> None:
-    """Train the heads and write the artifact; a broken run resumes from its stored features.
+    """Train the model and write the artifact; a broken run resumes where it was.
 
-    Example: bellwether models train --data ../shared/data --artifact my-model
+    With CONFIG the upper layers of the encoder and all heads are fine-tuned, without it linear heads on the frozen encoder.
+
+    Example: bellwether models train models/configs/base.toml --data ../shared/data --artifact my-model
     """
-    with _reported(), _progress() as show:
-        recipe = Recipe(version=version, limits=Limits(train=rows, dev=max(10, rows // 8)))
-        made, reports = run_training(find_data(data), artifact, cache or cache_folder(), recipe, show)
+    with _reported(), shown_progress(errors) as show:
+        texts, place = find_data(data), cache or cache_folder()
+        if config is not None:
+            from models.finetuned import fine_tune
+
+            if rows is not None:
+                raise ModelError("--rows is for linear heads", mend=f"set [mixing] rows and limit in {config}")
+            chosen = read_configuration(config, steps=steps, version=version)
+            made, reports = fine_tune(texts, artifact, place, run or place / "runs" / config.stem, chosen, show)
+        else:
+            if run is not None or steps is not None:
+                raise ModelError("--run and --steps are for fine-tuning", mend="name a configuration, e.g. models/configs/base.toml")
+            most = rows or Limits().train
+            recipe = Recipe(version=version or Recipe().version, limits=Limits(train=most, dev=max(10, most // 8)))
+            made, reports = run_training(texts, artifact, place, recipe, show)
     for task, report in reports.items():
         console.print(f"{task}: dev score {report.score}, calibration error {report.ece_before} -> {report.ece_after}", highlight=False)
     console.print(f"{made.model_id} in {made.root}", soft_wrap=True, highlight=False)
@@ -113,7 +115,7 @@ def evaluate(
     """
     from models.evaluation import evaluate as run_evaluation
 
-    with _reported(), _progress() as show:
+    with _reported(), shown_progress(errors) as show:
         loaded = load_artifact(artifact)
         loaded.verify()
         report = run_evaluation(loaded, find_data(data), limit=limit or None, progress=show)

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import ModelError
+from models.events import EVENT_LABELS, event_target
 from models.topics import TOPIC_LABELS, topic_table
 
 __all__ = [
+    "LABELS",
     "SENTIMENT_LABELS",
     "Example",
     "Row",
@@ -35,6 +37,9 @@ __all__ = [
 SENTIMENT_LABELS: tuple[str, ...] = ("negative", "neutral", "positive")
 SCHEMES = ("three", "two", "negative_or_not")
 TASKS = ("sentiment", "topic")
+
+#: Task -> its classes, in the order of the head's output.
+LABELS: Mapping[str, tuple[str, ...]] = {"sentiment": SENTIMENT_LABELS, "topic": TOPIC_LABELS, "event": EVENT_LABELS}
 
 
 @dataclass(frozen=True)
@@ -79,8 +84,7 @@ class Example:
     @property
     def label(self) -> int | None:
         """The class index where the label is one of all classes, else ``None``."""
-        classes = len(SENTIMENT_LABELS if self.task == "sentiment" else TOPIC_LABELS)
-        return self.targets[0] if len(self.targets) == 1 and len(self.universe) == classes else None
+        return self.targets[0] if len(self.targets) == 1 and len(self.universe) == len(LABELS[self.task]) else None
 
 
 @cache
@@ -172,8 +176,15 @@ def topic_target(source: str, label: str) -> int | None:
     return None if name is None else TOPIC_LABELS.index(name)
 
 
+def _news_targets(task: str, row: Row) -> tuple[int, ...]:
+    if task == "event":
+        return event_target(row.source, row.label)
+    index = topic_target(row.source, row.label)
+    return () if index is None else (index,)
+
+
 def examples(rows: Iterable[Row], task: str) -> Iterator[Example]:
-    """Turn rows into examples of ``task``; sets and labels that the tables leave out yield nothing.
+    """Turn rows into examples of ``task`` (a key of :data:`LABELS`); sets and labels that the tables leave out yield nothing.
 
     Texts to which one source gives several answers (entity-level sets do) are dropped: a document has one tone here.
 
@@ -191,10 +202,9 @@ def examples(rows: Iterable[Row], task: str) -> Iterator[Example]:
         if task == "sentiment":
             targets, universe = sentiment_target(source, row.label)
         else:
-            index = topic_target(row.source, row.label)
-            if index is None:
+            targets, universe = _news_targets(task, row), tuple(range(len(LABELS[task])))
+            if not targets:
                 continue
-            targets, universe = (index,), tuple(range(len(TOPIC_LABELS)))
         example = Example(row.text, row.lang, row.source, row.split, task, targets, universe)
         answers.setdefault((row.source, row.text), []).append(example)
     for same in answers.values():

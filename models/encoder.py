@@ -30,9 +30,9 @@ class Encoder:
     vocabulary: Vocabulary
     tokenizer_path: Path
 
-    def graph(self, precision: Precision = "int8") -> EncoderGraph:
-        """A fresh graph, outputs still to be declared."""
-        return EncoderGraph(self.tensors, self.config, precision=precision)
+    def graph(self, precision: Precision = "int8", layers: int | None = None) -> EncoderGraph:
+        """A fresh graph of the lowest ``layers`` layers (all by default), outputs still to be declared."""
+        return EncoderGraph(self.tensors, self.config, precision=precision, layers=layers)
 
     def features_model(self, layers: tuple[int, ...], path: Path, precision: Precision = "int8") -> str:
         """Write the graph whose only output is ``features`` to ``path``; return the digest that its features are valid under."""

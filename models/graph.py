@@ -164,6 +164,10 @@ class EncoderGraph:
             states.append(self._layer(index, states[-1]))
         return states
 
+    def state(self, layer: int) -> str:
+        """States after ``layer`` layers: ``[batch, sequence, hidden]``."""
+        return self._states[layer]
+
     def pooled(self, layer: int) -> str:
         """Mean of the states after ``layer`` layers over the attended tokens: ``[batch, hidden]``."""
         if layer not in self._pooled:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from models.artifact import Artifact
 from models.calibration import expected_calibration_error, fit_temperature, softmax
 from models.corpus import Corpus, Limits, read_corpus
-from models.data import SENTIMENT_LABELS, Example
+from models.data import SENTIMENT_LABELS
 from models.embedding import FeatureCache
 from models.encoder import prepare_encoder
 from models.errors import ModelError
@@ -24,17 +23,15 @@ from models.export import write_artifact
 from models.heads import Head, fit_head, label_masks
 from models.inference import Runner
 from models.languages import ENCODER_LANGUAGES
-from models.metrics import measure
+from models.metrics import dev_score
 from models.pretrained import DEFAULT_MODEL, load_pretrained
+from models.progress import Progress
 from models.sampling import row_weights
 from models.topics import TOPIC_LABELS
 
-__all__ = ["HeadReport", "Progress", "Recipe", "train"]
+__all__ = ["HeadReport", "Recipe", "train"]
 
 CLASSES = {"sentiment": len(SENTIMENT_LABELS), "topic": len(TOPIC_LABELS)}
-
-#: Called with (what is being done, texts done, texts in all).
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -69,17 +66,6 @@ class HeadReport:
     rows_dev: int
 
 
-def _dev_score(task: str, logits: NDArray[np.float32], rows: Sequence[Example]) -> float:
-    """Mean over sets of macro-F1 (sentiment) or accuracy (topic); rows whose label is not one class are left out."""
-    groups: dict[str, list[int]] = defaultdict(list)
-    for index, example in enumerate(rows):
-        if example.label is not None:
-            groups[example.source].append(index)
-    labels = np.array([-1 if example.label is None else example.label for example in rows])
-    figures = [measure(softmax(logits[group]), labels[group]) for group in groups.values()]
-    return float(np.mean([one.macro_f1 if task == "sentiment" else one.accuracy for one in figures]))
-
-
 def _fit(task: str, recipe: Recipe, features: dict[str, NDArray[np.float16]], corpus: Corpus) -> tuple[Head, HeadReport]:
     rows, dev = corpus.of(task, "train"), corpus.of(task, "dev")
     targets, universe = label_masks(rows, CLASSES[task])
@@ -87,7 +73,7 @@ def _fit(task: str, recipe: Recipe, features: dict[str, NDArray[np.float16]], co
     best: tuple[float, float, Head] | None = None
     for decay in recipe.decays:
         head = fit_head(features["train"], targets, universe, weights, decay=decay)
-        score = _dev_score(task, head.logits(features["dev"]), dev)
+        score = dev_score(task, head.logits(features["dev"]), dev)
         if best is None or score > best[0]:
             best = (score, decay, head)
     if best is None:

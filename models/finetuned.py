@@ -1,0 +1,152 @@
+"""The whole way of a fine-tuned model: encoder, labelled text, fine-tuning, calibration on the shipped numbers, artifact."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.activations import ActivationStore, states_model
+from models.artifact import Artifact
+from models.calibration import expected_calibration_error, fit_temperature, softmax
+from models.configuration import FineTuning
+from models.data import LABELS
+from models.embedding import FeatureCache
+from models.encoder import Encoder, prepare_encoder
+from models.errors import require
+from models.export import write_artifact
+from models.finetuning import FineTuner
+from models.heads import Head
+from models.inference import Runner
+from models.languages import ENCODER_LANGUAGES
+from models.metrics import dev_score
+from models.mixture import Lessons, read_lessons
+from models.network import Network
+from models.pretrained import PretrainedModel, load_pretrained
+from models.progress import Progress
+from models.training import HeadReport
+
+__all__ = ["fine_tune", "prepared"]
+
+#: Dev rows a set and language that the temperatures are fitted on; more than the run is watched by.
+CALIBRATION_ROWS = 150
+
+
+@contextmanager
+def prepared(
+    data: Path, cache: Path, run: Path, chosen: FineTuning, progress: Progress
+) -> Iterator[tuple[FineTuner, Encoder, PretrainedModel]]:
+    """A fine-tuner in ``run``, at its last checkpoint or at the start, with the encoder it begins from.
+
+    Raises:
+        ModelError: the extra ``train`` is missing, the encoder cannot be had, a label is unknown, or ``run`` holds another run.
+    """
+    torch = require("torch")
+    torch.set_num_threads(chosen.threads)
+    torch.set_flush_denormal(True)
+    progress("unpacking the encoder and trimming its vocabulary", 0, 1)
+    pretrained = load_pretrained(chosen.model, cache=cache)
+    encoder = prepare_encoder(pretrained, data, cache / "encoder", pieces=chosen.pieces)
+    graph = cache / "encoder" / f"states-{chosen.frozen}.onnx"
+    digest = states_model(encoder, chosen.frozen, graph)
+    key = hashlib.sha256(f"{digest} {chosen.train_length}".encode()).hexdigest()[:16]
+    progress("reading the labelled text", 0, 1)
+    lessons = read_lessons(data, chosen.mixing, chosen.watch.rows)
+    network = Network(
+        encoder.tensors,
+        encoder.config,
+        frozen=chosen.frozen,
+        feature_layers=chosen.feature_layers,
+        heads={task: len(labels) for task, labels in LABELS.items()},
+    )
+    with (
+        Runner(graph, encoder.tokenizer_path, max_length=chosen.train_length) as runner,
+        ActivationStore(cache / "activations" / key, runner, network.hidden) as store,
+    ):
+        progress("fitting the first heads", 0, 1)
+        yield FineTuner(network, store, lessons, chosen, run), encoder, pretrained
+
+
+def _calibrated(task: str, head: Head, features: NDArray[np.float16], lessons: Lessons) -> HeadReport:
+    rows, examples = lessons.dev_examples(task)
+    logits = head.logits(features[rows])
+    labels = np.array([example.targets[0] for example in examples])
+    temperature = fit_temperature(logits, labels)
+    return HeadReport(
+        decay=0.0,
+        score=round(dev_score(task, logits, examples), 2),
+        temperature=round(temperature, 4),
+        ece_before=round(expected_calibration_error(softmax(logits), labels), 4),
+        ece_after=round(expected_calibration_error(softmax(logits / temperature), labels), 4),
+        rows_train=sum(task in lesson.answers for group in lessons.train.values() for lesson in group),
+        rows_dev=len(rows),
+    )
+
+
+def _reports(
+    tuned: Encoder, heads: Mapping[str, Head], data: Path, cache: Path, chosen: FineTuning, progress: Progress
+) -> tuple[dict[str, HeadReport], list[str]]:
+    """Dev score and temperature of every head on the features of the int8 graph, and the languages of the text."""
+    lessons = read_lessons(data, chosen.mixing, CALIBRATION_ROWS)
+    texts = [lesson.text for lesson in lessons.dev]
+    graph = cache / "encoder" / "tuned-features.onnx"
+    key = hashlib.sha256(f"{tuned.features_model(chosen.feature_layers, graph)} {chosen.max_length}".encode()).hexdigest()
+    store = FeatureCache(cache / "features", key)
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("embedding dev with the int8 graph", done, len(texts))
+
+    with Runner(graph, tuned.tokenizer_path, max_length=chosen.max_length) as runner:
+        store.fill(runner, "dev", texts, advance)
+    features = store.get("dev", texts)
+    languages = {lang for _, lang in lessons.train} | {lesson.lang for lesson in lessons.dev}
+    return {task: _calibrated(task, head, features, lessons) for task, head in heads.items()}, sorted(languages & ENCODER_LANGUAGES)
+
+
+def fine_tune(
+    data: Path, root: Path, cache: Path, run: Path, chosen: FineTuning, progress: Progress
+) -> tuple[Artifact, dict[str, HeadReport]]:
+    """Fine-tune on ``data/train`` in the folder ``run``, and write the artifact of its best weights to ``root``.
+
+    A run that was interrupted goes on at its last checkpoint; one that is finished is only exported.
+
+    Raises:
+        ModelError: see :func:`prepared`.
+    """
+    with prepared(data, cache, run, chosen, progress) as (tuner, encoder, pretrained):
+        history = tuner.run(progress)
+        best = tuner.best()
+        heads = tuner.network.heads(best)
+        tuned = dataclasses.replace(encoder, tensors={**encoder.tensors, **tuner.network.tensors(best)})
+    reports, languages = _reports(tuned, heads, data, cache, chosen, progress)
+    artifact = write_artifact(
+        root,
+        tuned,
+        chosen.feature_layers,
+        heads,
+        version=chosen.version,
+        temperatures={task: report.temperature for task, report in reports.items()},
+        max_length=chosen.max_length,
+        prefix="",
+        languages=languages,
+        provenance={"model": pretrained.name, **{f"sha256:{name}": digest for name, digest in pretrained.sources.items()}},
+    )
+    record: dict[str, Any] = {
+        "recipe": asdict(chosen),
+        "heads": {task: asdict(report) for task, report in reports.items()},
+        "history": [asdict(score) for score in history],
+    }
+    (root / "training.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    progress("done", 1, 1)
+    return artifact, reports
