@@ -13,6 +13,7 @@ __all__ = [
     "Alert",
     "AlertStatus",
     "Baseline",
+    "Check",
     "Decision",
     "DecisionOutcome",
     "Evidence",
@@ -81,15 +82,15 @@ class Measure(Wire):
     """What the detector measured of the window, and what it would have found ordinary.
 
     `value` and `expected` are in the unit of `signal` (documents, a share in [0, 1], a mean score in [-1, 1]); an ordinary
-    window lies within [`low`, `high`]. `score` in [0, 1] compares alerts of different rules.
+    window lies within [`low`, `high`], None where that side is open. `score` in [0, 1] compares alerts of different rules.
     """
 
     signal: str
     detector: str
     value: float
     expected: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     score: Probability
     p_value: Probability | None
     baseline_minutes: Annotated[int, Field(ge=0)]
@@ -107,7 +108,7 @@ class Term(Wire):
 
 
 class Point(Wire):
-    """One step of the small time series: counts in [at, at + step)."""
+    """One step of the small time series: counts in [at, at + step); the last one ends with the window."""
 
     at: AwareDatetime
     documents: float
@@ -115,10 +116,20 @@ class Point(Wire):
 
 
 class Series(Wire):
-    """Counts around the alert, oldest first; `step` in minutes."""
+    """Counts around the alert, oldest first; `step` in minutes. Points of which nothing is known are left out."""
 
     step: Annotated[int, Field(gt=0)]
     points: tuple[Point, ...]
+
+
+class Check(Wire):
+    """One of the conditions of a rule, and how a window met it: `value` `relation` `needed`."""
+
+    name: str
+    value: float
+    relation: Literal[">=", "<=", ">", "<"]
+    needed: float
+    met: bool
 
 
 class Member(Wire):
@@ -136,8 +147,9 @@ class Alert(Wire):
     """Opinion about a key turned.
 
     `fingerprint` is stable for a rule and key (64 bits, hexadecimal); `id` is stable for one episode of it, so that a
-    receiver can drop repeated deliveries. `languages` and `sources` count the negative votes, the most frequent first; of the
-    sources the first fifty.
+    receiver can drop repeated deliveries. `languages`, `sources` and `topics` count the documents that bear the alert out, the most
+    frequent first: the negative ones, or all where the rule watches how many there are; of the sources the first fifty.
+    `independent_sources` counts a story that many repeat once.
     """
 
     id: str
@@ -210,3 +222,5 @@ class Decision(Wire):
     explanation: str
     alert_id: str | None = None
     measure: Measure | None = None
+    checks: tuple[Check, ...] = ()
+    """The rule's conditions at that time, and how far the window was from each."""
