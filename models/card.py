@@ -66,6 +66,29 @@ def _calibration(training: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _made(training: dict[str, Any], layers: str) -> str:
+    """How encoder and heads came about, in a sentence."""
+    recipe = training["recipe"]
+    if "frozen" not in recipe:
+        how, heads = "One frozen encoder, multilingual-e5-small (12 layers, MIT licence)", "two"
+    else:
+        options = recipe["optimisation"]
+        seen = training["history"][-1]["step"] * options["batch"] * options["accumulation"]
+        how = f"multilingual-e5-small (12 layers, MIT licence), fine-tuned from layer {recipe['frozen'] + 1} up on {seen:,} texts"
+        heads = str(len(training["heads"]))
+    return f"{how}, with {heads} linear heads on the mean-pooled states of layers {layers}."
+
+
+def _limits(training: dict[str, Any]) -> str:
+    kind, them = ("A small encoder", "it") if "frozen" in training["recipe"] else ("Linear heads on a small frozen encoder", "them")
+    return f"- {kind}: irony, mixed tone and tone toward one of several companies are beyond {them}."
+
+
+def _event_output(config: dict[str, Any]) -> str:
+    labels = config.get("event_labels", [])
+    return f"`event` `[batch, {len(labels)}]` (finance events: {'; '.join(labels)}), " if labels else ""
+
+
 def render_card(artifact: Artifact) -> str:
     """The card as Markdown with a YAML front matter, from ``config.json``, ``training.json`` and ``evaluation.json``.
 
@@ -88,14 +111,13 @@ def render_card(artifact: Artifact) -> str:
         "",
         f"Sentiment (negative, neutral, positive) and topic (IPTC Media Topics) of short news and social text. "
         f"Model id `{artifact.model_id}`.",
-        "One frozen encoder, multilingual-e5-small (12 layers, MIT licence), with two linear heads on the mean-pooled states of layers "
-        f"{layers}. Vocabulary trimmed to {config['vocabulary']:,} pieces, {megabytes:.1f} MB in all.",
+        f"{_made(training, layers)} Vocabulary trimmed to {config['vocabulary']:,} pieces, {megabytes:.1f} MB in all.",
         "",
         "## Use",
         "",
         f"Inputs `input_ids` and `attention_mask`, int64 `[batch, sequence]`, from `tokenizer.json`, cut to {artifact.max_length} tokens, "
         f"prefix {artifact.prefix!r}. Outputs, float32: `sentiment` `[batch, 3]` ({', '.join(artifact.sentiment_labels)}), "
-        f"`topic` `[batch, {len(artifact.topic_labels)}]`, `embedding` `[batch, 384]` (L2-normalised). "
+        f"`topic` `[batch, {len(artifact.topic_labels)}]`, {_event_output(config)}`embedding` `[batch, 384]` (L2-normalised). "
         "Probabilities are calibrated.",
         "Activations are quantised token by token: a text's result does not depend on the texts beside it, nor on padding.",
         "",
@@ -130,7 +152,7 @@ def render_card(artifact: Artifact) -> str:
         "",
         "## Limits",
         "",
-        "- Linear heads on a small frozen encoder: irony, mixed tone and tone toward one of several companies are beyond them.",
+        _limits(training),
         "- *environment* is learnt from SIB-200's geography sentences alone, *conflict* from Chinese military headlines, *education* from "
         "Chinese and Vietnamese headlines, *crime* from Vietnamese headlines and English finance tweets: expect less elsewhere.",
         "- Languages the encoder never saw are scored, but see the last rows of the table.",

@@ -10,6 +10,7 @@ from pathlib import Path
 from models.artifact import Artifact, load_artifact
 from models.data import SENTIMENT_LABELS
 from models.encoder import Encoder
+from models.events import EVENT_LABELS
 from models.graph import EncoderGraph, Precision
 from models.heads import Head
 from models.pretrained import file_sha256
@@ -22,14 +23,13 @@ MAX_BYTES = 50_000_000
 
 
 def serving_graph(encoder: Encoder, layers: tuple[int, ...], heads: Mapping[str, Head], precision: Precision = "int8") -> EncoderGraph:
-    """The graph with the outputs ``sentiment``, ``topic`` (probabilities) and ``embedding`` (L2-normalised mean of the last layer).
+    """The graph with one output of probabilities a head and ``embedding`` (L2-normalised mean of the last layer).
 
-    ``heads`` are applied as they are; give them at their temperature.
+    ``heads`` (``sentiment``, ``topic``, and ``event`` where the model has it) are applied as they are; give them at their temperature.
     """
     graph = encoder.graph(precision)
     features = graph.features(layers)
-    for name in ("sentiment", "topic"):
-        head = heads[name]
+    for name, head in heads.items():
         inputs = [features, graph.constant(f"{name}.head.weight", head.weights), graph.constant(f"{name}.head.bias", head.bias)]
         graph.node("Gemm", inputs, f"{name}_logits")
         graph.node("Softmax", [f"{name}_logits"], name, axis=1)
@@ -66,6 +66,7 @@ def write_artifact(
         "model_id": f"{root.name}/{version}+{digests['model.onnx'][:8]}",
         "sentiment_labels": list(SENTIMENT_LABELS),
         "topic_labels": list(TOPIC_LABELS),
+        **({"event_labels": list(EVENT_LABELS)} if "event" in heads else {}),
         "max_length": max_length,
         "prefix": prefix,
         "temperatures": {name: round(value, 4) for name, value in temperatures.items()},

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from itertools import product
 from pathlib import Path
 
-import numpy as np
 import pytest
-from tokenizers import Tokenizer, decoders, pre_tokenizers, processors
-from tokenizers import models as tokenizer_models
+from small_encoder import write_encoder, write_text
 
 from models.artifact import load_artifact
 from models.corpus import Limits
@@ -22,75 +18,7 @@ from models.training import Recipe, train
 
 pytest.importorskip("torch", reason="the extra 'train' is not installed")
 pytest.importorskip("onnx", reason="the extra 'train' is not installed")
-safetensors = pytest.importorskip("safetensors.numpy", reason="the extra 'train' is not installed")
-
-TONES = {"negative": ["loss", "crash", "fraud"], "neutral": ["meeting", "report", "plan"], "positive": ["profit", "win", "growth"]}
-THEMES = {"Deportes": ["football", "match"], "Economía": ["bank", "market"]}
-FILLERS = ["today", "again", "there", "soon", "then", "now"]
-HIDDEN, WIDE, LAYERS = 64, 128, 2
-
-
-def write_encoder(folder: Path) -> Path:
-    """A random BERT of two layers with a Unigram tokenizer of a hundred pieces."""
-    folder.mkdir()
-    words = [word for group in (*TONES.values(), *THEMES.values(), FILLERS) for word in group]
-    pieces = [(name, 0.0) for name in ("<s>", "<pad>", "</s>", "<unk>")] + [("▁", -5.0)]
-    pieces += [(f"▁{word}", -6.0) for word in words] + [(chr(code), -12.0) for code in range(ord("a"), ord("z") + 1)]
-    tokenizer = Tokenizer(tokenizer_models.Unigram(pieces, 3, False))
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    tokenizer.decoder = decoders.Metaspace()
-    tokenizer.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>"])
-    tokenizer.post_processor = processors.TemplateProcessing("<s> $A </s>", "<s> $A </s> $B </s>", [("<s>", 0), ("</s>", 2)])
-    tokenizer.save(str(folder / "tokenizer.json"))
-    config = {
-        "model_type": "bert",
-        "hidden_act": "gelu",
-        "hidden_size": HIDDEN,
-        "num_hidden_layers": LAYERS,
-        "num_attention_heads": 4,
-        "intermediate_size": WIDE,
-        "vocab_size": len(pieces),
-        "max_position_embeddings": 32,
-        "type_vocab_size": 1,
-        "layer_norm_eps": 1e-12,
-    }
-    (folder / "config.json").write_text(json.dumps(config))
-    random = np.random.default_rng(11)
-    shapes = {"embeddings.word_embeddings.weight": (len(pieces), HIDDEN), "embeddings.position_embeddings.weight": (32, HIDDEN)}
-    shapes["embeddings.token_type_embeddings.weight"] = (1, HIDDEN)
-    norms = ["embeddings.LayerNorm"]
-    for layer in range(LAYERS):
-        prefix = f"encoder.layer.{layer}."
-        matrices = {f"attention.self.{part}": (HIDDEN, HIDDEN) for part in ("query", "key", "value")}
-        matrices |= {"attention.output.dense": (HIDDEN, HIDDEN), "intermediate.dense": (WIDE, HIDDEN), "output.dense": (HIDDEN, WIDE)}
-        shapes |= {f"{prefix}{name}.weight": shape for name, shape in matrices.items()}
-        shapes |= {f"{prefix}{name}.bias": shape[:1] for name, shape in matrices.items()}
-        norms += [f"{prefix}attention.output.LayerNorm", f"{prefix}output.LayerNorm"]
-    tensors = {name: random.normal(0, 0.1, shape).astype(np.float32) for name, shape in shapes.items()}
-    tensors["embeddings.position_embeddings.weight"] *= np.float32(0.1)
-    for name in norms:
-        tensors |= {f"{name}.weight": np.ones(HIDDEN, np.float32), f"{name}.bias": np.zeros(HIDDEN, np.float32)}
-    safetensors.save_file(tensors, folder / "model.safetensors")
-    return folder
-
-
-def write_text(folder: Path) -> Path:
-    """Labelled sentences whose answer one word gives away, and a benchmark of other sentences."""
-    lines: dict[str, list[str]] = {}
-    for index, (first, second) in enumerate(product(FILLERS, FILLERS)):
-        place = "train" if index % 3 else "dev"
-        for label, words in [*TONES.items(), *THEMES.items()]:
-            kind, name, lang = ("sentiment_general", "umsab", "en") if label in TONES else ("topic", "noticias_es", "es")
-            for word in words:
-                text = f"{first} {word} {second}" if index % 2 else f"{word} {first} {second}"
-                split = "test" if index % 7 == 0 else place
-                file = f"benchmark/{name}.jsonl" if split == "test" else f"train/{kind}/{name}.jsonl"
-                record = {"text": text, "label": label, "lang": lang, "source": name, "split": split}
-                lines.setdefault(file, []).append(json.dumps(record, ensure_ascii=False))
-    for file, rows in lines.items():
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file).write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return folder
+pytest.importorskip("safetensors.numpy", reason="the extra 'train' is not installed")
 
 
 def quiet(_step: str, _done: int, _total: int) -> None:
@@ -107,7 +35,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def recipe(place: Path, **changes: object) -> Recipe:
     chosen: dict[str, object] = {
-        "pieces": 52,
+        "pieces": 56,
         "layers": (1, 2),
         "max_length": 16,
         "limits": Limits(200, 60),

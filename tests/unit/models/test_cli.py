@@ -105,3 +105,36 @@ def test_an_unknown_road_is_named(tmp_path: Path) -> None:
 def test_the_card_that_ships_is_the_one_its_files_give() -> None:
     artifact = load_artifact()
     assert (artifact.root / "README.md").read_text(encoding="utf-8") == render_card(artifact)
+
+
+def test_the_card_of_a_fine_tuned_model_says_how_it_was_made(described: Path) -> None:
+    training = json.loads((described / "training.json").read_text())
+    training["recipe"] = {"frozen": 4, "optimisation": {"batch": 32, "accumulation": 2}}
+    training["history"] = [{"step": 0}, {"step": 300}]
+    training["heads"]["event"] = training["heads"]["topic"]
+    (described / "training.json").write_text(json.dumps(training))
+    config = json.loads((described / "config.json").read_text())
+    (described / "config.json").write_text(json.dumps({**config, "event_labels": ["earnings", "other"]}))
+    card = render_card(load_artifact(described))
+    assert "fine-tuned from layer 5 up on 19,200 texts, with 3 linear heads" in card
+    assert "`event` `[batch, 2]` (finance events: earnings; other)" in card
+    assert "frozen encoder" not in card
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "mend"),
+    [
+        (["--steps", "3"], "--run and --steps are for fine-tuning", "models/configs/base.toml"),
+        (["CONFIG", "--rows", "20"], "--rows is for linear heads", "[mixing] rows and limit"),
+        (["absent.toml"], "cannot read absent.toml", "models/configs/base.toml"),
+    ],
+)
+def test_options_of_the_other_kind_of_training_are_refused(tmp_path: Path, arguments: list[str], message: str, mend: str) -> None:
+    (tmp_path / "train").mkdir()
+    (tmp_path / "run.toml").write_text("")
+    given = [str(tmp_path / "run.toml") if one == "CONFIG" else one for one in arguments]
+    done = runner.invoke(app, ["train", *given, "--data", str(tmp_path), "--artifact", str(tmp_path / "out"), "--cache", str(tmp_path)])
+    assert done.exit_code == 1
+    assert message in done.output
+    assert mend in done.output
+    assert not (tmp_path / "out").exists()
