@@ -23,11 +23,12 @@ from streams.documents import Decision, ScoredDocument
 
 __all__ = ["VERSION", "Names", "Template", "alerts_template", "decisions_template", "documents_template"]
 
-VERSION = 1
+VERSION = 2
 """Version of the templates. A worker leaves templates of a newer version alone."""
 
 _DATE: dict[str, Any] = {"type": "date"}
 _FLOAT: dict[str, Any] = {"type": "float"}
+_DOUBLE: dict[str, Any] = {"type": "double"}
 _INTEGER: dict[str, Any] = {"type": "integer"}
 _KEYWORD: dict[str, Any] = {"type": "keyword", "ignore_above": 2048}
 _TEXT: dict[str, Any] = {"type": "text"}
@@ -120,6 +121,20 @@ _WATCHED = _object(kind=_KEYWORD, value=_KEYWORD, name=_KEYWORD)
 _COUNTS = _object(start=_DATE, end=_DATE, documents=_INTEGER, negative=_INTEGER, share=_FLOAT)
 _BASELINE = _object(start=_DATE, end=_DATE, documents=_INTEGER, negative=_INTEGER, share=_FLOAT, expected_share=_FLOAT)
 
+_MEASURE = _object(
+    signal=_KEYWORD,
+    detector=_KEYWORD,
+    value=_DOUBLE,
+    expected=_DOUBLE,
+    low=_DOUBLE,
+    high=_DOUBLE,
+    score=_FLOAT,
+    p_value=_DOUBLE,
+    baseline_minutes=_INTEGER,
+    baseline_documents=_DOUBLE,
+    explanation=_TEXT,
+)
+
 _ALERTS: dict[str, Any] = {
     "dynamic": False,
     "properties": {
@@ -133,11 +148,23 @@ _ALERTS: dict[str, Any] = {
         "starts_at": _DATE,
         "observed": _COUNTS,
         "baseline": _BASELINE,
-        "p_value": {"type": "double"},
+        "p_value": _DOUBLE,
         "evidence": _object(id=_KEYWORD, language=_KEYWORD, source=_KEYWORD, published_at=_DATE, score=_FLOAT),
         "languages": _KEPT,
         "sources": _KEPT,
         "summary": _TEXT,
+        "ends_at": _DATE,
+        "revision": _INTEGER,
+        "reason": _KEYWORD,
+        "measure": _MEASURE,
+        "independent_sources": _INTEGER,
+        "independent_languages": _INTEGER,
+        "flags": _KEYWORD,
+        "terms": _object(term=_KEYWORD, documents=_INTEGER, before=_INTEGER, lift=_FLOAT),
+        "topics": _KEPT,
+        "series": _KEPT,
+        "channels": _KEYWORD,
+        "members": _object(id=_KEYWORD, fingerprint=_KEYWORD, rule=_KEYWORD, key=_WATCHED, severity=_KEYWORD, summary=_TEXT),
     },
 }
 
@@ -152,9 +179,11 @@ _DECISIONS: dict[str, Any] = {
         "outcome": _KEYWORD,
         "observed": _COUNTS,
         "baseline": _BASELINE,
-        "p_value": {"type": "double"},
+        "p_value": _DOUBLE,
         "explanation": _TEXT,
         "alert_id": _KEYWORD,
+        "measure": _MEASURE,
+        "checks": _KEPT,
     },
 }
 

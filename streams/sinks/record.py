@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from streams.documents import Alert, Decision, ScoredDocument
 
-__all__ = ["alert_from", "alert_source", "decision_source", "document_source"]
+__all__ = ["alert_from", "alert_source", "decision_from", "decision_source", "document_source"]
 
 
 def document_source(document: ScoredDocument, ingested: str, analyzers: Mapping[str, str]) -> dict[str, Any]:
@@ -101,3 +101,8 @@ def alert_from(source: Mapping[str, Any]) -> Alert:
 def decision_source(decision: Decision) -> dict[str, Any]:
     """The ``_source`` of a decision: the wire form, and its event time as ``@timestamp``."""
     return {"@timestamp": decision.at.isoformat(), **decision.model_dump(mode="json")}
+
+
+def decision_from(source: Mapping[str, Any]) -> Decision:
+    """Read what :func:`decision_source` wrote. Raises pydantic's ValidationError when something else stands there."""
+    return Decision.model_validate({name: value for name, value in source.items() if name in Decision.model_fields})

@@ -7,21 +7,25 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
-from elasticsearch import ApiError, AsyncElasticsearch, ConflictError, TransportError
+from elasticsearch import ApiError, AsyncElasticsearch, ConflictError, NotFoundError, TransportError
 
 from streams.documents import Alert, AlertStatus, Decision, Outcome, ScoredDocument
 from streams.errors import BellwetherError, PermanentError, TransientError
 from streams.settings import SearchSettings
 from streams.sinks.bulk import Created, NewRecord, create, refusal
-from streams.sinks.capabilities import Capabilities
+from streams.sinks.capabilities import EMBEDDED, Capabilities
 from streams.sinks.connection import connect, masked
 from streams.sinks.preparation import prepare
 from streams.sinks.reading import FAULTS, IndexReader, Totals
 from streams.sinks.record import alert_source, decision_source, document_source
+from streams.sinks.retention import MAX_DECISIONS, MAX_DECISIONS_EMBEDDED, TRIM_SHARE, bound_decisions
 
 __all__ = ["IndexReport", "SearchSink", "Totals"]
 
 log = structlog.get_logger(__name__)
+
+_ATTEMPTS = 5
+"""How often an alert is written anew because somebody else was faster."""
 
 
 @dataclass(slots=True)
@@ -49,6 +53,8 @@ class SearchSink(IndexReader):
     def __init__(self, settings: SearchSettings) -> None:
         super().__init__(settings)
         self._capabilities: Capabilities | None = None
+        self._untrimmed = 0
+        self._trimmed = False
 
     @property
     def capabilities(self) -> Capabilities:
@@ -160,34 +166,58 @@ class SearchSink(IndexReader):
         return origins
 
     async def write_alert(self, alert: Alert) -> None:
-        """Write an alert by its id. A firing one that is there already stays as it is; a resolved one changes the status.
+        """Write an alert by its id; the notice of its last revision stands, whatever the order in which they come.
 
-        What caused the alert (evidence, counts, summary) stays that of the firing.
+        A later firing (amended, escalated) replaces the alert. A resolved one changes its status, end, reason and revision:
+        what caused the alert (evidence, counts, summary) stays that of the firing.
 
         Raises:
             TransientError: as `index`.
             PermanentError: the server will never take this alert; reason ``search.rejected``.
         """
         client = await self._ready()
-        source = alert_source(alert)
-        try:
-            if alert.status is AlertStatus.RESOLVED:
-                await client.update(
-                    index=self._names.alerts, id=alert.id, doc={"status": alert.status.value}, upsert=source, retry_on_conflict=3
+        for _ in range(_ATTEMPTS):
+            try:
+                if await self._write_revision(client, alert):
+                    return
+            except FAULTS as error:
+                reason = (
+                    refusal(error.status_code, error.body.get("error"))
+                    if isinstance(error, ApiError) and isinstance(error.body, dict)
+                    else None
                 )
-            else:
-                await client.create(index=self._names.alerts, id=alert.id, document=source)
-        except ConflictError:
-            log.debug("search: the alert is there already", alert=alert.id)
-        except FAULTS as error:
-            reason = (
-                refusal(error.status_code, error.body.get("error"))
-                if isinstance(error, ApiError) and isinstance(error.body, dict)
-                else None
+                if reason is not None:
+                    raise PermanentError(f"search: {masked(self._settings.url)}: {reason}", reason="search.rejected") from error
+                raise self._transient(error, "writing an alert") from error
+        raise TransientError(f"search: {masked(self._settings.url)}: others write the alert {alert.id} at the same time")
+
+    async def _write_revision(self, client: AsyncElasticsearch, alert: Alert) -> bool:
+        """Try to write `alert` over what stands there; False if somebody else was faster."""
+        try:
+            found = (await client.get(index=self._names.alerts, id=alert.id)).body
+        except NotFoundError:
+            found = {}
+        try:
+            if not found.get("found"):
+                await client.create(index=self._names.alerts, id=alert.id, document=alert_source(alert))
+                return True
+            stands = found["_source"]
+            if _order(alert.revision, alert.status.value) <= _order(int(stands.get("revision") or 0), str(stands.get("status"))):
+                log.debug("search: the alert is there already", alert=alert.id, revision=alert.revision)
+                return True
+            source = alert_source(alert)
+            if alert.status is AlertStatus.RESOLVED:
+                source = {**stands, **{name: source[name] for name in ("status", "ends_at", "revision", "reason")}}
+            await client.index(
+                index=self._names.alerts,
+                id=alert.id,
+                document=source,
+                if_seq_no=found["_seq_no"],
+                if_primary_term=found["_primary_term"],
             )
-            if reason is not None:
-                raise PermanentError(f"search: {masked(self._settings.url)}: {reason}", reason="search.rejected") from error
-            raise self._transient(error, "writing an alert") from error
+        except ConflictError:
+            return False
+        return True
 
     async def write_decisions(self, decisions: Sequence[Decision]) -> None:
         """Write decisions by their ids; those that are there stay as they are. One that the server refuses is logged.
@@ -202,3 +232,24 @@ class SearchSink(IndexReader):
         result = await self._create(await self._ready(), records)
         for position, detail in result.refused.items():
             log.error("search: a decision was refused", decision=records[position].id, detail=detail)
+        await self._bound_decisions(len(result.created))
+
+    async def _bound_decisions(self, written: int) -> None:
+        """Delete old decisions now and then. That it fails is no reason to hold decisions back: it is tried again."""
+        self._untrimmed += written
+        limit = MAX_DECISIONS_EMBEDDED if self.capabilities.product == EMBEDDED else MAX_DECISIONS
+        if self._trimmed and self._untrimmed < limit // TRIM_SHARE:
+            return
+        try:
+            deleted = await bound_decisions(self._open_client(), self._names, limit)
+        except FAULTS as error:
+            log.warning("search: old decisions could not be deleted", error=str(self._transient(error, "deleting old decisions")))
+            return
+        self._untrimmed, self._trimmed = 0, True
+        if deleted:
+            log.info("search: old decisions deleted", decisions=deleted)
+
+
+def _order(revision: int, status: str) -> tuple[int, bool]:
+    """Notices of one alert in their order: by revision, and a resolution after a firing."""
+    return revision, status == AlertStatus.RESOLVED.value

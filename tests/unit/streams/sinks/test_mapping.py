@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.documents import Decision, DecisionOutcome, Key, Unscored
+from streams.documents import Check, Decision, DecisionOutcome, Key, Measure, Member, Point, Series, Term, Unscored
 from streams.sinks.analyzers import ANALYZERS
 from streams.sinks.mapping import Names, alerts_template, decisions_template, documents_template
-from streams.sinks.record import alert_source, decision_source, document_source
+from streams.sinks.record import alert_source, decision_from, decision_source, document_source
 
 NAMES = Names("opinion")
 CORE_TYPES = {"date", "float", "double", "integer", "keyword", "text", "object"}
@@ -24,7 +24,7 @@ def _unmapped(source: Mapping[str, Any], mapping: Mapping[str, Any], place: str 
         if field is None:
             yield place + name
         elif "properties" in field:
-            for item in value if isinstance(value, list | tuple) else [value]:
+            for item in value if isinstance(value, list | tuple) else [value] if value is not None else []:
                 yield from _unmapped(item, field, f"{place}{name}.")
 
 
@@ -48,9 +48,36 @@ def test_every_field_of_a_document_is_mapped(make_document) -> None:
     assert scored.keys() | unscored.keys() == mapping["properties"].keys()
 
 
+MEASURE = Measure(
+    signal="negative_share",
+    detector="share",
+    value=0.8,
+    expected=0.2,
+    low=0.1,
+    high=None,
+    score=0.9,
+    p_value=1e-9,
+    baseline_minutes=10_080,
+    baseline_documents=200.0,
+    explanation="16 of 20 negative",
+)
+
+
 def test_every_field_of_an_alert_and_most_of_its_evidence_is_mapped(alert) -> None:
+    key = Key(kind="tag", value="banks", name="banks")
+    full = alert.model_copy(
+        update={
+            "ends_at": alert.starts_at,
+            "measure": MEASURE,
+            "terms": (Term(term="withdrawals", documents=7, before=0, lift=9.5),),
+            "topics": {"economy": 3},
+            "series": Series(step=60, points=(Point(at=alert.starts_at, documents=3.0, negative=1.0),)),
+            "members": (Member(id="b", fingerprint="f", rule="r", key=key, severity="info", summary="s"),),
+        }
+    )
+    assert not [name for name, value in full if value is None], "a field that is new: fill it in here"
     # Headlines and addresses of the evidence are kept to be read, not to be searched: the documents themselves are indexed.
-    unmapped = set(_unmapped(alert_source(alert), alerts_template(NAMES).mapping))
+    unmapped = set(_unmapped(alert_source(full), alerts_template(NAMES).mapping))
     assert unmapped == {"evidence.title", "evidence.url", "evidence.duplicate_of"}
 
 
@@ -66,8 +93,12 @@ def test_every_field_of_a_decision_is_mapped(alert) -> None:
         p_value=0.5,
         explanation="why",
         alert_id="a",
+        measure=MEASURE,
+        checks=(Check(name="documents", value=8, relation=">=", needed=12, met=False),),
     )
+    assert not [name for name, value in decision if value is None], "a field that is new: fill it in here"
     assert list(_unmapped(decision_source(decision), decisions_template(NAMES).mapping)) == []
+    assert decision_from(decision_source(decision)) == decision
 
 
 @pytest.mark.parametrize(
