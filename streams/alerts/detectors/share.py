@@ -21,7 +21,7 @@ import math
 
 from streams.alerts.detectors.anomaly_score import NEAR_P_VALUE, NEAR_SHARE, from_p_value
 from streams.alerts.detectors.contract import Assessment
-from streams.alerts.detectors.tails import beta_binomial_interval, beta_binomial_tail
+from streams.alerts.detectors.tails import beta_binomial_judgement
 from streams.alerts.rules.detectors import ShareSpec
 from streams.alerts.tally import Tally, View
 
@@ -71,8 +71,7 @@ class Share:
         if n > MAX_WINDOW_DOCUMENTS:
             k = k * MAX_WINDOW_DOCUMENTS // n
             n = MAX_WINDOW_DOCUMENTS
-        p_value = beta_binomial_tail(k, n, a, b)
-        low, high = beta_binomial_interval(n, a, b) if n else (0, 1)
+        p_value, low, high = beta_binomial_judgement(k, n, a, b)
         share = view.window.share
         expected = a / (a + b)
         holds = p_value <= self._limit and share >= self._min_share
@@ -84,8 +83,8 @@ class Share:
             p_value=p_value,
             value=share,
             expected=expected,
-            low=low / max(n, 1),
-            high=high / max(n, 1),
+            low=low / n if n else 0.0,
+            high=high / n if n else 1.0,
             baseline_minutes=max(0, hours.end - known) if len(hours) else 0,
             baseline_documents=scored,
             explanation=(

@@ -19,7 +19,7 @@ import numpy as np
 from streams.alerts.tally import Floats
 
 __all__ = [
-    "beta_binomial_interval",
+    "beta_binomial_judgement",
     "beta_binomial_masses",
     "beta_binomial_tail",
     "negative_binomial_interval",
@@ -269,18 +269,22 @@ def beta_binomial_tail(k: int, n: int, a: float, b: float) -> float:
 
 def beta_binomial_masses(n: int, a: float, b: float) -> Floats:
     """P(K = k) for k = 0 ... n of K ~ BetaBinomial(n, a, b), float64 of shape (n + 1,); n >= 0; a, b > 0."""
-    j = np.arange(n, dtype=np.float64)
-    rises = np.log((n - j) * (j + a) / ((j + 1.0) * (n - 1.0 - j + b)))
-    masses = np.empty(n + 1)
-    masses[0] = 0.0
-    np.cumsum(rises, out=masses[1:])
-    masses += _log_beta(a, b + n) - _log_beta(a, b)
-    return np.exp(masses, out=masses)
+    rises = np.empty(n + 1)
+    rises[0] = _log_beta(a, b + n) - _log_beta(a, b)
+    j = np.arange(1.0, n + 1.0)
+    down = j[::-1]
+    np.log(down * (j + (a - 1.0)) / (j * (down + (b - 1.0))), out=rises[1:])
+    rises.cumsum(out=rises)
+    return np.exp(rises, out=rises)
 
 
-def beta_binomial_interval(n: int, a: float, b: float, level: float = 0.99) -> tuple[int, int]:
-    """Counts (low, high) with at most (1 - `level`) / 2 of the probability below `low`, and as much above `high`."""
+def beta_binomial_judgement(k: int, n: int, a: float, b: float, level: float = 0.99) -> tuple[float, int, int]:
+    """P(K >= k) and the interval of K ~ BetaBinomial(n, a, b), from one pass over its masses; 0 <= k <= n; a, b > 0.
+
+    Returns:
+        The tail, and counts (low, high) with at most (1 - `level`) / 2 of the probability below `low` and as much above `high`.
+    """
+    masses = beta_binomial_masses(n, a, b)
     edge = (1.0 - level) / 2.0
-    below = np.cumsum(beta_binomial_masses(n, a, b))
-    low, high = np.searchsorted(below, (edge, 1.0 - edge))
-    return int(low), min(n, int(high))
+    low, high = masses.cumsum().searchsorted((edge, 1.0 - edge)).tolist()
+    return (min(1.0, float(masses[k:].sum())) if k else 1.0), low, min(n, high)
