@@ -29,21 +29,16 @@ def random(series: TimeSeries, seed: int = 0) -> NDArray[np.float64]:
 def windowed_gaussian(series: TimeSeries, window: int = 6_400, step: int = 100) -> NDArray[np.float64]:
     """One minus the tail of a normal distribution fitted to the last `window` rows, refitted every `step` of them.
 
-    The parameters are NAB's. Scores are rounded to twelve digits, as its result files hold them: above 1 - 5e-13 they are 1.
+    The parameters are those of the published scores (NAB 1.1). Scores are rounded to twelve digits, as its result files hold them: above 1 - 5e-13 they are 1.
     """
-    kept: list[float] = []
-    waiting: list[float] = []
-    mean, deviation = 0.0, 1.0
+    sums = np.concatenate(((0.0,), np.cumsum(series.values)))
+    squares = np.concatenate(((0.0,), np.cumsum(series.values**2)))
     scores = np.zeros(len(series))
-    for row, value in enumerate(series.values.tolist()):
-        if kept:
-            scores[row] = round(1.0 - 0.5 * math.erfc(abs(value - mean) / (deviation * math.sqrt(2.0))), 12)
-        if len(kept) < window:
-            kept.append(value)
-        else:
-            waiting.append(value)
-            if len(waiting) < step:
-                continue
-            kept, waiting = kept[step:] + waiting, []
-        mean, deviation = float(np.mean(kept)), float(np.std(kept)) or 1e-6
+    for row in range(1, len(series)):
+        last = row if row <= window else window + (row - window) // step * step
+        first = max(0, last - window)
+        mean = (sums[last] - sums[first]) / (last - first)
+        variance = (squares[last] - squares[first]) / (last - first) - mean * mean
+        deviation = math.sqrt(variance) if variance > 0.0 else 1e-6
+        scores[row] = round(1.0 - 0.5 * math.erfc(abs(series.values[row] - mean) / (deviation * math.sqrt(2.0))), 12)
     return scores

@@ -112,7 +112,8 @@ def score_file(series: TimeSeries, scores: NDArray[np.float64], threshold: float
 def score_corpus(corpus: Sequence[TimeSeries], scores: Scores, threshold: float, profile: Profile) -> CorpusScore:
     """Score of all series of `corpus` at one threshold, normalised between the silent and the perfect detector."""
     files = tuple(score_file(series, scores[series.name], threshold, profile) for series in corpus)
-    return CorpusScore(profile, threshold, _normalised(sum(file.points for file in files), sum(file.windows for file in files), profile), files)
+    points, windows = sum(file.points for file in files), sum(file.windows for file in files)
+    return CorpusScore(profile, threshold, _normalised(points, windows, profile), files)
 
 
 def best_threshold(corpus: Sequence[TimeSeries], scores: Scores, profile: Profile) -> CorpusScore:
