@@ -29,7 +29,8 @@ def random(series: TimeSeries, seed: int = 0) -> NDArray[np.float64]:
 def windowed_gaussian(series: TimeSeries, window: int = 6_400, step: int = 100) -> NDArray[np.float64]:
     """One minus the tail of a normal distribution fitted to the last `window` rows, refitted every `step` of them.
 
-    The parameters are those of the published scores (NAB 1.1). Scores are rounded to twelve digits, as its result files hold them: above 1 - 5e-13 they are 1.
+    The parameters are those of the published scores (NAB 1.1). Scores are rounded to twelve digits, as its result files hold
+    them: above 1 - 5e-13 they are 1.
     """
     sums = np.concatenate(((0.0,), np.cumsum(series.values)))
     squares = np.concatenate(((0.0,), np.cumsum(series.values**2)))

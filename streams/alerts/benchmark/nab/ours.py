@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.alerts.benchmark.nab.corpus import TimeSeries
 from streams.alerts.detectors.contract import Assessment, Detector
+from streams.alerts.fold import IDLE, Terms, Verdict, step
 from streams.alerts.rules.model import Rule
 from streams.alerts.tally import Buckets, Floats, View
 from streams.errors import SettingsError
 
 __all__ = ["assessments", "notices"]
-
-_RECOVERY = 0.25
-"""An episode is over when the value is back within this part of its rise above what was expected, as in the engine."""
 
 
 def assessments(series: TimeSeries, rule: Rule, detector: Detector) -> list[Assessment | None]:
@@ -45,24 +45,18 @@ def assessments(series: TimeSeries, rule: Rule, detector: Detector) -> list[Asse
     return judged
 
 
-def notices(judged: list[Assessment | None], rule: Rule) -> NDArray[np.float64]:
-    """Anomaly score of the rows at which the rule would speak, 0 elsewhere: once an episode, and not within its cool-down.
-
-    The condition must hold for `rule.hold`; an episode lasts until the value has come back.
-    """
+def notices(judged: Sequence[Assessment | None], rule: Rule) -> NDArray[np.float64]:
+    """Anomaly score of the rows at which the rule would speak, 0 elsewhere: where the engine's episodes are fired."""
+    terms = Terms(int(rule.hold.total_seconds() // 60), int(rule.cool_down.total_seconds() // 60), silence=False)
     spoken = np.zeros(len(judged))
-    needed = 1 + int(rule.hold.total_seconds() // 60) // rule.hop_minutes
-    rest = int(rule.cool_down.total_seconds() // 60) // rule.hop_minutes
-    held, firing, quiet_until, peak = 0, False, 0, 0.0
+    state = IDLE
     for row, assessment in enumerate(judged):
         if assessment is None:
             continue
-        held = held + 1 if assessment.holds else 0
-        if firing:
-            firing = assessment.holds or assessment.value > assessment.expected + _RECOVERY * (peak - assessment.expected)
-            peak = max(peak, assessment.value)
-        elif held >= needed and row >= quiet_until:
-            firing, quiet_until, peak = True, row + rest, assessment.value
+        end = row * rule.hop_minutes
+        verdict = Verdict(assessment.holds, assessment.value, assessment.expected, silent=False)
+        state, _ = step(state, end, verdict, complete=True, terms=terms, horizon=end)
+        if state.current is not None and state.current.fired == end:
             spoken[row] = assessment.score
     return spoken
 
