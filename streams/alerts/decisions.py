@@ -10,10 +10,10 @@ from typing import Literal
 from streams.alerts.evidence.numbers import baseline_of, measure_of, observation_of, probability
 from streams.alerts.evidence.phrases import instant
 from streams.alerts.judgement import Judgement
-from streams.alerts.rules.detectors import ShareSpec, ThresholdSpec
-from streams.documents import Alert, Check, Decision, DecisionOutcome, Key
+from streams.alerts.rules.detectors import BreadthSpec, ShareSpec, ThresholdSpec
+from streams.documents import Check, Decision, DecisionOutcome, Key
 
-__all__ = ["alert_decision", "checks", "compose_decision", "decision_id"]
+__all__ = ["checks", "compose_decision", "decision_id"]
 
 Relation = Literal[">=", "<=", ">", "<"]
 _RELATIONS: dict[Relation, Callable[[float, float], bool]] = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
@@ -58,23 +58,6 @@ def compose_decision(judgement: Judgement, outcome: DecisionOutcome, reason: str
     )
 
 
-def alert_decision(alert: Alert, outcome: DecisionOutcome, reason: str) -> Decision:
-    """What became of an alert after it was composed (silenced, grouped, escalated …), with the numbers of the alert."""
-    return Decision(
-        id=decision_id(alert.rule, alert.key, outcome, int(alert.observed.end.timestamp() // 60), alert.id),
-        rule=alert.rule,
-        key=alert.key,
-        at=alert.observed.end,
-        outcome=outcome,
-        observed=alert.observed,
-        baseline=alert.baseline,
-        p_value=alert.p_value,
-        explanation=reason,
-        alert_id=alert.id,
-        measure=alert.measure,
-    )
-
-
 def checks(judgement: Judgement) -> Iterator[Check]:
     """The rule's conditions as they were when the window was judged: minimum evidence, then the detector's thresholds."""
     view, needed = judgement.view, judgement.rule.evidence
@@ -93,6 +76,10 @@ def checks(judgement: Judgement) -> Iterator[Check]:
             yield _check(judgement.rule.signal.replace("_", " "), assessment.value, ">", spec.above)
         if spec.below is not None:
             yield _check(judgement.rule.signal.replace("_", " "), assessment.value, "<", spec.below)
+    for part in (spec, *(part.detector for part in getattr(spec, "parts", ()))):
+        if isinstance(part, BreadthSpec):
+            yield _check("sources of negative documents", view.negative_sources, ">=", part.min_sources)
+            yield _check("languages of negative documents", view.negative_languages, ">=", part.min_languages)
     p_value = probability(assessment.p_value)
     limit = getattr(spec, "max_p_value", None)
     if p_value is not None and limit is not None:
