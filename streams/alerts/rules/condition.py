@@ -79,9 +79,6 @@ class Condition(BaseModel):
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         for name, children in (("all", self.all), ("any", self.any), ("not", self.none)):
-            written = "none" if name == "not" else name
-            if written in self.model_fields_set and not children:
-                raise fault("is an empty list", "name at least one condition, or leave the field out", name)
             for place, child in enumerate(children):
                 if child.empty:
                     raise fault("an empty condition matches everything", "give it a field, or leave it out", name, place)

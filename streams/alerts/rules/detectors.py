@@ -59,7 +59,7 @@ class ThresholdSpec(_Spec):
 
 
 class RateOfChangeSpec(_Spec):
-    """The signal is `factor` times that of the window before (counts and shares), or moved by `delta` (mean score, share)."""
+    """The signal is `factor` times that of the window before (not for the mean score), or moved by `delta`."""
 
     type: Literal["rate_of_change"]
     factor: Positive | None = None

@@ -158,13 +158,12 @@ class Rule(_Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _silence_has_no_evidence(cls, data: Any) -> Any:
-        # Where silence is what is looked for, the least evidence of other rules would make it impossible.
-        if isinstance(data, dict) and "evidence" not in data:
-            detector = data.get("detector")
-            kind = detector.get("type") if isinstance(detector, dict) else getattr(detector, "type", None)
-            if kind == "absence":
-                return {**data, "evidence": {"documents": 0, "sources": 0, "languages": 0}}
+    def _silence_is_of_documents(cls, data: Any) -> Any:
+        # The defaults of other rules would make silence impossible to notice: no share is known, and no evidence there.
+        detector = data.get("detector") if isinstance(data, dict) else None
+        kind = detector.get("type") if isinstance(detector, dict) else getattr(detector, "type", None)
+        if kind == "absence":
+            return {"signal": "documents", "evidence": {"documents": 0, "sources": 0, "languages": 0}, **data}
         return data
 
     @field_validator("group_by")
@@ -251,7 +250,8 @@ class RuleFile(_Model):
             if rule.escalation is not None:
                 wanted += [("escalation", name) for name in rule.escalation.channels]
             for field, name in wanted:
-                if name not in self.channels:
+                # The settings webhook.* describe a channel of this name.
+                if name not in self.channels and name != "default":
                     known = (
                         f"one of {', '.join(sorted(self.channels))}"
                         if self.channels

@@ -18,6 +18,7 @@ _SIGNALS = {
     "share": ("negative_share",),
     "seasonal": ("documents", "negative"),
     "spike": ("documents", "negative"),
+    "return_period": ("documents", "negative"),
     "absence": ("documents", "negative"),
 }
 _RANGES = {"documents": (0.0, None), "negative": (0.0, None), "negative_share": (0.0, 1.0), "mean_score": (-1.0, 1.0)}
@@ -70,11 +71,8 @@ def _numbers(spec: Any, signal: str, place: Place) -> None:
             if never or always:
                 extent = f"{signal} lies in [{low:g}, {'∞' if high is None else f'{high:g}'}]"
                 raise fault(f"{name} {number:g} is {'never' if never else 'always'} fulfilled", extent, *place, name)
-    if spec.type == "rate_of_change":
-        if spec.factor is not None and signal == "mean_score":
-            raise fault("a mean score, which may be negative, has no factor", "write delta: 0.3", *place, "factor")
-        if spec.delta is not None and signal in ("documents", "negative"):
-            raise fault(f"delta is for negative_share and mean_score, not for {signal}", "write factor: 3", *place, "delta")
+    if spec.type == "rate_of_change" and spec.factor is not None and signal == "mean_score":
+        raise fault("a mean score, which may be negative, has no factor", "write delta: -0.3", *place, "factor")
 
 
 def _baseline(rule: Rule, spec: Any, place: Place) -> None:
