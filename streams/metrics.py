@@ -32,7 +32,17 @@ class Metrics:
             registry=self.registry,
         )
         self.alerts = Counter("bellwether_alerts", "Alerts by rule and status", ["rule", "status"], registry=self.registry)
-        self.deliveries = Counter("bellwether_webhook_deliveries", "Webhook deliveries by result", ["result"], registry=self.registry)
+        self.deliveries = Counter(
+            "bellwether_deliveries", "Attempts to deliver an alert, by result and channel", ["result", "channel"], registry=self.registry
+        )
+        self.deliveries_waiting = Gauge(
+            "bellwether_deliveries_waiting", "Alerts that a channel has not had yet", ["channel"], registry=self.registry
+        )
+        self.delivery_log_dropped = Counter(
+            "bellwether_delivery_log_dropped",
+            "Attempts to deliver that could not be logged while the search server was away",
+            registry=self.registry,
+        )
         self.decisions_dropped = Counter(
             "bellwether_decisions_dropped", "Decisions that could not be stored while the search server was away", registry=self.registry
         )

@@ -42,10 +42,11 @@ class Service:
     def __init__(self, settings: Settings, producer: Producer) -> None:
         from streams.alerts.engine import Engine
         from streams.alerts.rule import Rule
+        from streams.delivery.building import build_dispatcher
         from streams.enrich.enricher import Enricher
         from streams.scoring.selection import build_scorer
         from streams.sinks.search import SearchSink
-        from streams.sinks.webhook import WebhookSink
+        from streams.state import SharedStateStore
 
         self.settings = settings
         self.metrics = Metrics()
@@ -54,6 +55,7 @@ class Service:
         self._producer = producer
         self._closing = contextlib.AsyncExitStack()
         agents = settings.worker.agents
+        shared = SharedStateStore(self._store, owners=2)
         self.score: ScoreStage | None = None
         self.index: IndexStage | None = None
         self.watch: WatchStage | None = None
@@ -66,14 +68,12 @@ class Service:
             self.index = IndexStage(self.sink, self.ledger, self.metrics)
         if "watch" in agents:
             engine = Engine([Rule.from_settings(settings.alerts)])
-            self.watch = WatchStage(engine, self._store, producer, settings.topics.alerts, self.sink, self.ledger, self.metrics)
+            self.watch = WatchStage(engine, shared, producer, settings.topics.alerts, self.sink, self.ledger, self.metrics)
         if "notify" in agents:
             assert self.watch is not None, "settings keep watch and notify together"
-            self._webhook = WebhookSink(settings.webhook)
             self.notify = NotifyStage(
-                self._webhook,
+                build_dispatcher(settings, shared, self.metrics),
                 self.sink,
-                attempts=settings.webhook.attempts,
                 delivered=self.watch.acknowledge,
                 metrics=self.metrics,
                 settle=SETTLE_SECONDS if settings.journal is not None else None,
@@ -99,8 +99,8 @@ class Service:
         if self.watch is not None:
             await self._until("watch", self.watch.open)
         if self.notify is not None:
-            self._closing.push_async_callback(self._webhook.close)
             self._closing.push_async_callback(self.notify.close)
+            await self._until("notify", self.notify.open)
         self.metrics.build.labels(version=__version__, model=model_id).set(1)
         log.info(
             "ready",

@@ -10,6 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -68,6 +69,7 @@ def _seconds(value: object) -> object:
 
 HttpUrl = Annotated[str, AfterValidator(_http)]
 HostPort = Annotated[str, AfterValidator(_host_port)]
+Network = IPv4Network | IPv6Network
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Duration = Annotated[timedelta, BeforeValidator(_seconds)]
@@ -209,17 +211,31 @@ class AlertSettings(_Section):
 
 
 class WebhookSettings(_Section):
-    """Where alerts go, signed by the Standard Webhooks scheme."""
+    """Where alerts go whose rule names no channel, signed by the Standard Webhooks scheme; and what holds for every channel."""
 
     urls: tuple[HttpUrl, ...] = Field((), description="Receivers", examples=[["https://ops.example/hooks/bellwether"]])
+    secrets: tuple[SecretStr, ...] = Field(
+        (), description="Further signing secrets, while they are exchanged: each signs, after `secret`", examples=[["whsec_…"]]
+    )
     secret: SecretStr | None = Field(None, description="Signing secret, whsec_ and base64", examples=["whsec_…"])
     timeout: Seconds = Field(10.0, description="Seconds until a delivery counts as failed", examples=[10])
-    attempts: Count = Field(8, description="Tries until a delivery is given up", examples=[8])
+    attempts: Count = Field(10, description="Tries until a delivery is given up, some three days after the first", examples=[10])
+    allow_networks: tuple[Network, ...] = Field(
+        (), description="Networks (CIDR) that alerts may go to although they are not public", examples=[["10.20.0.0/16"]]
+    )
+    log_days: Count = Field(90, description="Days that the log of deliveries is kept, in whole months", examples=[90])
+
+    @field_validator("secrets")
+    @classmethod
+    def _each_with_its_prefix(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not all(secret.get_secret_value().startswith("whsec_") for secret in value):
+            raise ValueError("each must begin with whsec_")
+        return value
 
     @field_validator("secret")
     @classmethod
     def _needed(cls, value: SecretStr | None, info: Any) -> SecretStr | None:
-        if info.data.get("urls") and value is None:
+        if info.data.get("urls") and value is None and not info.data.get("secrets"):
             raise ValueError("webhook.urls is set: a signing secret is needed")
         if value is not None and not value.get_secret_value().startswith("whsec_"):
             raise ValueError("must begin with whsec_")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
-__all__ = ["MemoryStateStore", "StateStore"]
+__all__ = ["MemoryStateStore", "SharedStateStore", "StateStore"]
 
 
 class StateStore(Protocol):
@@ -45,3 +46,33 @@ class MemoryStateStore:
 
     async def close(self) -> None:
         """Nothing to let go of."""
+
+
+class SharedStateStore:
+    """A store for several owners, who each read all of it and write entries of their own. It is read once.
+
+    Args:
+        store: where everything is kept; it belongs to whoever made it, who also closes it.
+        owners: how many call `load`; what was read is forgotten after the last one.
+    """
+
+    def __init__(self, store: StateStore, owners: int) -> None:
+        self._store = store
+        self._owners = owners
+        self._read: dict[str, bytes] | None = None
+        self._reading = asyncio.Lock()
+
+    async def load(self) -> dict[str, bytes]:
+        """Everything that was saved before the first owner asked. Raises TransientError."""
+        async with self._reading:
+            found = self._read if self._read is not None else await self._store.load()
+            self._owners -= 1
+            self._read = found if self._owners > 0 else None
+            return found
+
+    async def save(self, changes: Mapping[str, bytes | None]) -> None:
+        """As `StateStore.save`."""
+        await self._store.save(changes)
+
+    async def close(self) -> None:
+        """Nothing: the store is not ours."""

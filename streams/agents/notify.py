@@ -1,4 +1,4 @@
-"""The notify agent: alerts → webhooks and the alert index."""
+"""The notify agent: alerts → outbox and alert index; from the outbox they reach their channels."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from streams.agents.breakdown import or_stop
 from streams.agents.intake import acknowledge, delivery_of, raw_topic
 from streams.agents.letters import Letters
+from streams.documents import DeadLetter
 from streams.service import Service
 from streams.stages.contract import Delivery, Producer
 from streams.stages.delivery import deliver
@@ -26,6 +27,9 @@ def register(app: Any, service: Service, producer: Producer) -> None:
     async def process(deliveries: Sequence[Delivery]) -> None:
         await letters.deliver(await stage.process(deliveries), stage="notify")
 
+    async def give_up(undelivered: Sequence[DeadLetter]) -> None:
+        await letters.deliver(undelivered, stage="notify")
+
     async def bury(delivery: Delivery, error: Exception) -> None:
         await letters.deliver([letters.write("notify", delivery, error)], stage="notify")
 
@@ -36,5 +40,6 @@ def register(app: Any, service: Service, producer: Producer) -> None:
 
     @app.agent(raw_topic(app, settings.topics.alerts), name="notify")  # type: ignore[untyped-decorator]
     async def notify(stream: Any) -> None:
+        await or_stop(app, "notify", stage.start(give_up))
         async for events in stream.noack_take(MAX_ALERTS_AT_ONCE, within=0.1):
             await or_stop(app, "notify", handle(events))

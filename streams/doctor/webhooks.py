@@ -1,4 +1,4 @@
-"""Webhook receivers: whether their names resolve and something listens. Nothing is sent: it would be a message."""
+"""Webhook receivers: whether their names resolve, may be called, and something listens. Nothing is sent: it would be a message."""
 
 from __future__ import annotations
 
@@ -6,32 +6,75 @@ import asyncio
 import socket
 from urllib.parse import urlsplit
 
+from streams.delivery.attempt import Attempt, Result
+from streams.delivery.channels import AppriseChannel, Channel, read_channels
+from streams.delivery.guard import Guard
+from streams.delivery.sender import build_sender
 from streams.doctor.check import PATIENCE, Check
+from streams.errors import BellwetherError, PermanentError
 from streams.settings import Settings
-from streams.sinks.connection import masked
-from streams.sinks.webhook import WebhookSink
+from streams.sinks.deliveries import DeliveryIndex
 
-__all__ = ["check_webhooks"]
+__all__ = ["check_channels", "check_webhooks"]
 
 
 async def check_webhooks(settings: Settings) -> list[Check]:
-    """The signing secret, and every receiver."""
-    if not settings.webhook.urls:
+    """The signing secrets, and every receiver of ``webhook.urls``."""
+    channels = list(read_channels({}, settings.webhook).all.values())
+    if not channels:
         return [Check("webhooks", "ok", "none configured: alerts are indexed only")]
-    # A secret that is none is found by the sink itself.
-    await WebhookSink(settings.webhook).close()
-    return list(await asyncio.gather(*(_receiver(url) for url in settings.webhook.urls)))
+    return await check_channels(channels, settings)
 
 
-async def _receiver(url: str) -> Check:
+async def check_channels(channels: list[Channel], settings: Settings) -> list[Check]:
+    """Whether each of `channels` can be reached, and whether its receiver has said that it wants no more.
+
+    Raises:
+        SettingsError: a secret or an Apprise URL is not one.
+    """
+    guard = Guard(settings.webhook.allow_networks)
+    for channel in channels:
+        await build_sender(channel, guard).close()
+    return list(await asyncio.gather(*(_check(channel, guard, settings) for channel in channels)))
+
+
+async def _check(channel: Channel, guard: Guard, settings: Settings) -> Check:
+    name = f"webhook {channel.target}" if channel.name.startswith("default") else f"channel {channel.name}"
+    if isinstance(channel, AppriseChannel):
+        return Check(name, "ok", f"{channel.target}: Apprise knows it; whether it is taken shows with the first alert")
+    found, last = await asyncio.gather(_receiver(name, channel.url, guard), _last(channel, settings))
+    if last is not None and last.result in {Result.GONE, Result.DISABLED} and found.status == "ok":
+        mend = "change its url where it moved; `bellwether alerts resend --failed` sends what it missed"
+        return Check(name, "warn", f"switched off: the receiver said at {last.at:%Y-%m-%d %H:%M} UTC that it wants no more (410)", mend)
+    return found
+
+
+async def _last(channel: Channel, settings: Settings) -> Attempt | None:
+    """The newest attempt in the log of deliveries, as far as that can be read."""
+    index = DeliveryIndex(settings.search)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await index.open()
+            found = await index.attempts(channel=channel.name, limit=1)
+    except (BellwetherError, TimeoutError):
+        return None  # another check tells of a search server that is away
+    finally:
+        await index.close()
+    return found[0] if found and found[0].target == channel.target else None
+
+
+async def _receiver(name: str, url: str, guard: Guard) -> Check:
     parts = urlsplit(url)
-    name = f"webhook {masked(url)}"
     host = parts.hostname
     if host is None:
         return Check(name, "fail", "the address has no host", "mend webhook.urls")
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            address = (await guard.addresses(host, port))[0]
+            _, writer = await asyncio.open_connection(address, port)
+    except PermanentError as error:
+        return Check(name, "fail", error.message, error.mend)
     except socket.gaierror:
         return Check(name, "fail", f"{host} does not resolve", "check the name, and this machine's DNS")
     except TimeoutError:

@@ -27,6 +27,10 @@ def _revealed(value: Any) -> Any:
     return value
 
 
+def _is_secret(value: Any) -> bool:
+    return isinstance(value, SecretStr) or (isinstance(value, tuple) and any(isinstance(item, SecretStr) for item in value))
+
+
 def environment(settings: Settings) -> dict[str, str]:
     """Environment variables that give another process exactly these settings, whatever files it finds.
 
@@ -44,7 +48,7 @@ def environment(settings: Settings) -> dict[str, str]:
         for key, value in values.items():
             if value is None:
                 continue
-            shown = _revealed(value) if isinstance(value, SecretStr) else plain[name][key]
+            shown = _revealed(value) if _is_secret(value) else plain[name][key]
             found[f"BELLWETHER_{name.upper()}__{key.upper()}"] = shown if isinstance(shown, str) else json.dumps(shown)
     return found
 

@@ -62,7 +62,11 @@ class DemoRun:
         with Receiver() as receiver:
             self._receiver = receiver
             settings = self._settings.model_copy(
-                update={"webhook": self._settings.webhook.model_validate({"urls": (receiver.url,), "secret": receiver.secret})}
+                update={
+                    "webhook": self._settings.webhook.model_validate(
+                        {"urls": (receiver.url,), "secret": receiver.secret, "allow_networks": ("127.0.0.1/32",)}
+                    )
+                }
             )
             stack = self._stack = Stack(settings, entities=newswire.entities_path())
             view = asyncio.create_task(self._watch())
@@ -157,9 +161,11 @@ class DemoRun:
         quiet_since = time.monotonic()
         seen = -1
         while time.monotonic() - quiet_since < 0.5:
-            outbox = [key.split(":") for key in self._stack.journal.load_state() if key.startswith("outbox:")]
+            state = self._stack.journal.load_state()
+            outbox = [Alert.model_validate_json(value) for name, value in state.items() if name.startswith("outbox:")]
             stored = {alert.id for alert in await self._sink.alerts(100)} if outbox else set()
-            waiting = sum(f"{id}-{status}" not in receiver.verified or id not in stored for _, id, status in outbox)
+            waiting = sum(not receiver.has(alert.id, alert.status.value) or alert.id not in stored for alert in outbox)
+            waiting += sum(name.startswith("delivery-alert|") for name in state)
             if waiting or len(receiver.verified) != seen:
                 seen = len(receiver.verified)
                 quiet_since = time.monotonic()

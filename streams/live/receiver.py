@@ -38,8 +38,17 @@ class Receiver:
 
     def resolved_at(self, alert_id: str) -> str | None:
         """When the alert was resolved (event time, ISO 8601); None as long as nobody said that it was."""
-        payload = self.verified.get(f"{alert_id}-resolved")
+        payload = self._of(alert_id, "resolved")
         return None if payload is None else str(payload["data"]["observed"]["end"])
+
+    def has(self, alert_id: str, status: str) -> bool:
+        """Whether a notice of the alert with this status has come."""
+        return self._of(alert_id, status) is not None
+
+    def _of(self, alert_id: str, status: str) -> dict[str, Any] | None:
+        """The newest such notice."""
+        names = [name for name in list(self.verified) if name.startswith(f"{alert_id}-") and name.endswith(f"-{status}")]
+        return self.verified[names[-1]] if names else None
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -9,6 +9,7 @@ from elasticsearch import ApiError, AsyncElasticsearch, NotFoundError, Transport
 
 from streams.sinks.capabilities import Capabilities, ask
 from streams.sinks.connection import as_error
+from streams.sinks.deliveries import deliveries_template
 from streams.sinks.mapping import VERSION, Names, Template, alerts_template, decisions_template, documents_template
 
 __all__ = ["prepare"]
@@ -31,6 +32,7 @@ async def prepare(client: AsyncElasticsearch, names: Names, url: str) -> Capabil
         capabilities = await ask(client, names, url)
         await _put(client, documents_template(names, capabilities.localized))
         await _put(client, decisions_template(names))
+        await _put(client, deliveries_template(names))
     except (ApiError, TransportError, UnsupportedProductError) as error:
         raise as_error(error, url, "preparing the indices") from error
     return capabilities

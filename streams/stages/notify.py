@@ -1,4 +1,4 @@
-"""The notify stage: alerts to the webhooks and to the index."""
+"""The notify stage: alerts into the index of alerts, and into the outbox, from which they reach their channels."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import functools
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
-import stamina
 import structlog
 from pydantic import ValidationError
 
+from streams.delivery.channels import Channels
+from streams.delivery.dispatcher import Bury, Dispatcher
 from streams.documents import Alert, DeadLetter
-from streams.errors import PermanentError, TransientError
+from streams.errors import PermanentError
 from streams.metrics import Metrics
 from streams.sinks.search import SearchSink
-from streams.sinks.webhook import WebhookSink
 from streams.stages.contract import Delivery
 from streams.stages.delivery import until_it_works
 
@@ -28,41 +28,54 @@ log = structlog.get_logger(__name__)
 
 
 class NotifyStage:
-    """Delivers alerts.
+    """Takes alerts.
 
     Args:
-        webhook: the receivers.
+        dispatcher: delivers.
         sink: the index of alerts.
-        attempts: tries of a webhook until its alert is given up and dead-lettered.
-        delivered: called with each alert when both are done with it.
-        metrics: counts deliveries.
+        delivered: called with each alert when it is in the index and in the outbox: whoever sent it need not keep it.
+        metrics: counts repeats.
         settle: seconds after which an alert is written to the index once more, before it is done with: what the embedded
             search server has acknowledged may be lost until then. None: what is acknowledged is safe.
     """
 
     def __init__(
         self,
-        webhook: WebhookSink,
+        dispatcher: Dispatcher,
         sink: SearchSink,
         *,
-        attempts: int,
         delivered: Callable[[Alert], Awaitable[None]],
         metrics: Metrics,
         settle: float | None = None,
     ) -> None:
-        self._webhook = webhook
+        self._dispatcher = dispatcher
         self._sink = sink
-        self._attempts = attempts
         self._delivered = delivered
         self._metrics = metrics
         self._settle = settle
         self._settling: set[asyncio.Task[None]] = set()
 
-    async def process(self, deliveries: Sequence[Delivery]) -> list[DeadLetter]:
-        """Deliver `deliveries`; gives back those that no receiver took.
+    async def open(self) -> None:
+        """Restore the outbox. Raises TransientError when the store is away."""
+        await self._dispatcher.open()
 
-        Waits as long as the search server is away; the webhooks are called meanwhile, and once only. After a crash a
-        receiver may get an alert twice, under the same webhook-id.
+    async def start(self, bury: Bury) -> None:
+        """Begin to deliver what waits, and what will come. May be called again.
+
+        Args:
+            bury: takes the dead letters of what will never be delivered; they are safe when it returns.
+        """
+        await self._dispatcher.start(bury)
+
+    async def configure(self, channels: Channels) -> None:
+        """Go on with other channels: the rule file has changed. Raises SettingsError; nothing has changed then."""
+        await self._dispatcher.configure(channels)
+
+    async def process(self, deliveries: Sequence[Delivery]) -> list[DeadLetter]:
+        """Take `deliveries`; gives back what nobody will ever have.
+
+        Waits as long as the search server or the outbox's store is away; what is in the outbox is delivered meanwhile. After a
+        crash a receiver may get an alert twice, under the same webhook-id.
         """
         letters: list[DeadLetter] = []
         for delivery in deliveries:
@@ -71,9 +84,10 @@ class NotifyStage:
             except ValidationError as error:
                 letters.append(_letter("notify.unreadable", str(error.errors(include_url=False)[0]["msg"]), delivery))
                 continue
-            for refused in await asyncio.gather(self._call(alert), self._keep(alert)):
-                if refused is not None:
-                    letters.append(_letter(refused.reason, str(refused), delivery))
+            undeliverable, refused = await asyncio.gather(self._dispatcher.enqueue(alert, delivery.origin), self._keep(alert))
+            letters += undeliverable
+            if refused is not None:
+                letters.append(_letter(refused.reason, str(refused), delivery))
             if self._settle is None:
                 await self._done(alert)
             else:
@@ -84,13 +98,13 @@ class NotifyStage:
         return letters
 
     async def close(self) -> None:
-        """Leave what is not settled: it stays in the outbox, which is sent again at the next start. May be called twice."""
+        """Leave what is not settled or delivered: both outboxes keep it for the next start. May be called twice."""
         for task in self._settling:
             task.cancel()
         await asyncio.gather(*self._settling, return_exceptions=True)
+        await self._dispatcher.close()
 
     async def _done(self, alert: Alert) -> None:
-        # Waited out here: repeating the batch would call the webhooks again.
         await until_it_works(functools.partial(self._delivered, alert), stage="notify", metrics=self._metrics)
 
     async def _done_later(self, alert: Alert, seconds: float) -> None:
@@ -110,30 +124,6 @@ class NotifyStage:
         except PermanentError as error:
             log.warning("the index refuses an alert", alert=alert.id, error=str(error))
             return error
-        return None
-
-    async def _call(self, alert: Alert) -> PermanentError | None:
-        """Deliver to the webhooks; None when they have it, else why they never will."""
-
-        def wait(error: Exception) -> bool | float:
-            if not isinstance(error, TransientError):
-                return False
-            log.warning("webhook: trying again", alert=alert.id, error=str(error))
-            return True if error.retry_after is None else error.retry_after
-
-        try:
-            async for attempt in stamina.retry_context(on=wait, attempts=self._attempts, timeout=None, wait_initial=0.5, wait_max=60.0):
-                with attempt:
-                    await self._webhook.deliver(alert)
-        except TransientError as error:
-            self._metrics.deliveries.labels(result="given_up").inc()
-            log.warning("webhook: given up", alert=alert.id, attempts=self._attempts, error=str(error))
-            return PermanentError(f"given up after {self._attempts} attempts: {error}", reason="webhook.given_up")
-        except PermanentError as error:
-            self._metrics.deliveries.labels(result="refused").inc()
-            log.warning("webhook: refused", alert=alert.id, error=str(error))
-            return error
-        self._metrics.deliveries.labels(result="delivered").inc()
         return None
 
 

@@ -7,13 +7,13 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from streams.delivery.building import build_dispatcher
 from streams.documents import Alert, AlertStatus, Baseline, Key, Observation
 from streams.metrics import Metrics
-from streams.settings import WebhookSettings
 from streams.sinks.search import SearchSink
-from streams.sinks.webhook import WebhookSink
 from streams.stages.contract import Delivery
 from streams.stages.notify import SETTLE_SECONDS, NotifyStage
+from streams.state import MemoryStateStore
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -44,10 +44,12 @@ async def test_a_kill_right_after_an_alert_was_written(way: Any, until: Any) -> 
     async def delivered(alert: Alert) -> None:
         done.append(alert.id)
 
-    sink, webhook = SearchSink(way.settings.search), WebhookSink(WebhookSettings())
+    sink, metrics = SearchSink(way.settings.search), Metrics()
     await sink.open()
     await asyncio.sleep(2)  # the templates are on the disk
-    stage = NotifyStage(webhook, sink, attempts=1, delivered=delivered, metrics=Metrics(), settle=SETTLE_SECONDS)
+    stage = NotifyStage(
+        build_dispatcher(way.settings, MemoryStateStore(), metrics), sink, delivered=delivered, metrics=metrics, settle=SETTLE_SECONDS
+    )
     began = time.monotonic()
     alerts = [_alert(number) for number in range(3)]
     assert await stage.process([Delivery(alert.model_dump_json().encode(), "alerts-0-0") for alert in alerts]) == []
@@ -65,5 +67,5 @@ async def test_a_kill_right_after_an_alert_was_written(way: Any, until: Any) -> 
     other = SearchSink(way.settings.search)
     await other.open()
     assert {alert.id for alert in await other.alerts(10)} == {alert.id for alert in alerts}
-    for each in (stage, sink, other, webhook):
+    for each in (stage, sink, other):
         await each.close()

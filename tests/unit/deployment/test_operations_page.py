@@ -36,15 +36,15 @@ def test_every_label_is_in_the_table() -> None:
 def test_every_reason_in_the_code_is_in_the_table() -> None:
     written = {
         reason
-        for folder in ("stages", "agents", "enrich", "embedded", "sinks", "scoring", "sources")
+        for folder in ("stages", "agents", "enrich", "embedded", "sinks", "scoring", "sources", "delivery")
         for file in (ROOT / "streams" / folder).glob("*.py")
         for reason in _REASON.findall(file.read_text(encoding="utf-8"))
         if "reason" in file.read_text(encoding="utf-8")
     }
     assert written, "the pattern finds nothing"
     names = documented("Dead letters")
-    # Written alike, but names of a file and of a log line.
-    assert written - {"triton.log", "source.not_idempotent"} <= names
+    # Written alike, but names of a file, of a log line, and of settings.
+    assert written - {"triton.log", "source.not_idempotent", "webhook.secret", "webhook.urls"} <= names
 
 
 def test_every_reason_of_an_unreadable_document_is_in_the_table() -> None:

@@ -280,7 +280,11 @@ async def test_the_language_model(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_webhooks(nobody: str, babbler: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await the_one(check_webhooks, settings())).status == "ok"
     urls = [f"http://{babbler}/a?token=s3cret", f"http://{nobody}/b", "https://no-such-host.invalid/c"]
-    checks = await check_webhooks(settings(webhook={"urls": urls, "secret": SECRET}))
+    refused = await check_webhooks(settings(webhook={"urls": urls, "secret": SECRET}))
+    assert [check.status for check in refused] == ["fail", "fail", "fail"]
+    assert "loopback" in refused[0].detail
+    assert "webhook.allow_networks" in refused[0].mend
+    checks = await check_webhooks(settings(webhook={"urls": urls, "secret": SECRET, "allow_networks": ["127.0.0.1/32"]}))
     assert [check.status for check in checks] == ["ok", "warn", "fail"]
     assert "does not resolve" in checks[2].detail
     assert not any("s3cret" in f"{check}" or SECRET in f"{check}" for check in checks)

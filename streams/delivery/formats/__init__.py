@@ -1,0 +1,3 @@
+"""Bodies of messages: one format a file."""
+
+from __future__ import annotations
