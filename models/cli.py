@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from models.artifact import DEFAULT_ARTIFACT, load_artifact
 from models.card import render_card
+from models.comparison import compare
 from models.configuration import read_configuration
 from models.corpus import Limits
 from models.data import find_data
@@ -108,20 +109,27 @@ def evaluate(
     limit: Annotated[int, typer.Option(help="Rows a set and language at most; 0 for all.", min=0)] = 0,
     write: Annotated[bool, typer.Option("--write", help="Keep the report as evaluation.json in the model folder.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of Markdown.")] = False,
+    against: Annotated[Path | None, typer.Option(help="Another model folder, compared on the same texts by paired bootstrap.")] = None,
 ) -> None:
     """Measure the artifact on the benchmark sets, through ONNX Runtime only.
 
     Example: bellwether models evaluate --data ../shared/data --limit 200
     """
-    from models.evaluation import evaluate as run_evaluation
+    from models.evaluation import score_sets, summarise
 
     with _reported(), shown_progress(errors) as show:
         loaded = load_artifact(artifact)
         loaded.verify()
-        report = run_evaluation(loaded, find_data(data), limit=limit or None, progress=show)
+        other = None if against is None else load_artifact(against)
+        texts = find_data(data)
+        scored = score_sets(loaded, texts, limit=limit or None, progress=show)
+        report = summarise(loaded.model_id, scored, limit or None)
         if write:
             (artifact / "evaluation.json").write_text(report.to_json(), encoding="utf-8")
-    typer.echo(report.to_json() if as_json else report.to_markdown())
+        typer.echo(report.to_json() if as_json else report.to_markdown())
+        if other is not None:
+            before = score_sets(other, texts, limit=limit or None, progress=lambda name, *rest: show(f"{name}, the other model", *rest))
+            typer.echo(compare((other.model_id, before), (loaded.model_id, scored)).to_markdown())
 
 
 @app.command()

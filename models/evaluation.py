@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.artifact import Artifact
 from models.data import Example, examples, read_rows, sources
@@ -17,11 +19,26 @@ from models.errors import ModelError
 from models.inference import Encoder
 from models.languages import ENCODER_LANGUAGES, REPORTED_LANGUAGES
 from models.metrics import Figures, measure
+from models.progress import Progress
 from models.sampling import Limit, choose
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "ScoredSet", "evaluate", "score_sets", "summarise"]
 
 STEP = 512
+
+
+@dataclass(frozen=True)
+class ScoredSet:
+    """One set's answers: ``langs`` and ``labels`` ``[n]``, ``probabilities`` ``[n, classes]``, row by row."""
+
+    task: str
+    langs: Sequence[str]
+    labels: NDArray[np.integer[Any]]
+    probabilities: NDArray[np.float32]
+
+    def figures(self, rows: Sequence[int]) -> Figures:
+        """Figures over the rows at these positions."""
+        return measure(self.probabilities[rows], self.labels[rows])
 
 
 @dataclass(frozen=True)
@@ -29,7 +46,7 @@ class Evaluation:
     """``sets``: set -> language (``all`` for the whole set) -> figures, on the languages the encoder was pretrained on.
 
     ``unseen``: the same sets over all other languages together. ``limit``: rows a set and language, ``None`` for every row; see
-    :func:`evaluate` for what is measured whole.
+    :func:`score_sets` for what is measured whole.
     """
 
     model_id: str
@@ -98,7 +115,7 @@ def _allowed(limit: int) -> Limit:
     return allowed
 
 
-def evaluate(artifact: Artifact, data: Path, *, limit: int | None, progress: Callable[[str, int, int], None]) -> Evaluation:
+def score_sets(artifact: Artifact, data: Path, *, limit: int | None, progress: Progress) -> dict[str, ScoredSet]:
     """Score every set under ``data/benchmark`` with ``artifact``, through ONNX Runtime only.
 
     Args:
@@ -118,8 +135,7 @@ def evaluate(artifact: Artifact, data: Path, *, limit: int | None, progress: Cal
         rows = [example for example in examples(read_rows(path), task) if example.label is not None]
         chosen[path.name.split(".")[0]] = rows if limit is None else choose(rows, _allowed(limit))
     total, done = sum(map(len, chosen.values())), 0
-    sets: dict[str, dict[str, Figures]] = {}
-    unseen: dict[str, Figures] = {}
+    scored: dict[str, ScoredSet] = {}
     with Encoder(artifact) as encoder:
         for name, rows in chosen.items():
             task = sources()[name].task
@@ -130,17 +146,29 @@ def evaluate(artifact: Artifact, data: Path, *, limit: int | None, progress: Cal
                 parts.append(scores.sentiment if task == "sentiment" else scores.topic)
                 done += len(parts[-1])
                 progress(name, done, total)
-            probabilities = np.concatenate(parts)
             labels = np.array([example.targets[0] for example in rows])
-            groups: dict[str, list[int]] = defaultdict(list)
-            for index, example in enumerate(rows):
-                groups[example.lang].append(index)
-            known = sorted(set(groups) & ENCODER_LANGUAGES)
-            if known:
-                together = [index for lang in known for index in groups[lang]]
-                sets[name] = {"all": measure(probabilities[together], labels[together])}
-                sets[name] |= {lang: measure(probabilities[groups[lang]], labels[groups[lang]]) for lang in known}
-            rest = [index for lang in sorted(set(groups) - ENCODER_LANGUAGES) for index in groups[lang]]
-            if rest:
-                unseen[name] = measure(probabilities[rest], labels[rest])
-    return Evaluation(artifact.model_id, limit, sets, unseen)
+            scored[name] = ScoredSet(task, [example.lang for example in rows], labels, np.concatenate(parts))
+    return scored
+
+
+def summarise(model_id: str, scored: Mapping[str, ScoredSet], limit: int | None) -> Evaluation:
+    """Figures of what :func:`score_sets` gave, by set and language."""
+    sets: dict[str, dict[str, Figures]] = {}
+    unseen: dict[str, Figures] = {}
+    for name, one in scored.items():
+        groups: dict[str, list[int]] = defaultdict(list)
+        for index, lang in enumerate(one.langs):
+            groups[lang].append(index)
+        known = sorted(set(groups) & ENCODER_LANGUAGES)
+        if known:
+            sets[name] = {"all": one.figures([index for lang in known for index in groups[lang]])}
+            sets[name] |= {lang: one.figures(groups[lang]) for lang in known}
+        rest = [index for lang in sorted(set(groups) - ENCODER_LANGUAGES) for index in groups[lang]]
+        if rest:
+            unseen[name] = one.figures(rest)
+    return Evaluation(model_id, limit, sets, unseen)
+
+
+def evaluate(artifact: Artifact, data: Path, *, limit: int | None, progress: Progress) -> Evaluation:
+    """:func:`score_sets` and :func:`summarise` in one."""
+    return summarise(artifact.model_id, score_sets(artifact, data, limit=limit, progress=progress), limit)

@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from small_encoder import write_encoder, write_text
+from typer.testing import CliRunner
 
 from models.artifact import load_artifact
+from models.cli import app
 from models.configuration import FineTuning, Mixing, Optimisation, Watch
 from models.data import LABELS
 from models.errors import ModelError
@@ -107,6 +109,17 @@ def test_a_finished_run_is_exported_again_without_a_step(place: Path) -> None:
     second, _ = fine_tune(place / "data", place / "made", place / "cache", place / "whole", choices(place), quiet)
     assert (place / "whole" / "checkpoint.pt").stat().st_mtime_ns == before
     assert first.sha256 == second.sha256
+
+
+def test_two_artifacts_are_compared_on_the_same_texts(place: Path) -> None:
+    for steps, name in ((EVERY, "short"), (STEPS, "long")):
+        chosen = dataclasses.replace(choices(place), optimisation=dataclasses.replace(choices(place).optimisation, steps=steps))
+        fine_tune(place / "data", place / name, place / "cache", place / f"run-{name}", chosen, quiet)
+    arguments = ["--data", str(place / "data"), "--artifact", str(place / "long"), "--against", str(place / "short")]
+    done = CliRunner().invoke(app, ["evaluate", *arguments])
+    assert done.exit_code == 0, done.output
+    assert "| set | figure | rows | short/0.2+" in done.output
+    assert "| umsab | macro-F1 |" in done.output
 
 
 @pytest.mark.parametrize("pauses", [(4,), (10,), (13, 27)], ids=str)
