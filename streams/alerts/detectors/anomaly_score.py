@@ -13,6 +13,7 @@ NEAR_SHARE = 0.8
 """A value that reached this part of a fixed limit is near."""
 
 _LEAST = 1e-300
+_MOST = 1e12
 
 
 def from_p_value(p_value: float, limit: float) -> float:
@@ -23,4 +24,5 @@ def from_p_value(p_value: float, limit: float) -> float:
 
 def from_ratio(ratio: float) -> float:
     """`ratio` is how much of its limit a value reached: 0 at 0 and below, 0.5 at 1, towards 1 beyond."""
-    return max(0.0, ratio) / (1.0 + max(0.0, ratio))
+    reached = min(_MOST, max(0.0, ratio))
+    return reached / (1.0 + reached)

@@ -41,7 +41,8 @@ _STEPS = 200
 """Masses that the search for a quantile walks at most from its first guess."""
 
 _FAR = 8
-"""A guess that is more masses off than this takes a step of Newton's first."""
+_LEAPS = 5
+"""A guess that is more masses off than `_FAR` takes steps of Newton's first, at most so many."""
 
 
 def _stirling_rest(x: float) -> float:
@@ -195,15 +196,24 @@ def _gamma_quantile(level: float, mean: float, variance: float) -> float:
     return mean * float(max(0.0, 1.0 - spread + _NORMAL.inv_cdf(level) * math.sqrt(spread))) ** 3
 
 
+def _negative_binomial_mass(k: float, mean: float, dispersion: float) -> float:
+    """P(X = k)."""
+    if dispersion < _POISSON:
+        return math.exp(k * math.log(mean) - mean - math.lgamma(k + 1.0))
+    size, relative = 1.0 / dispersion, dispersion * mean
+    log = k * math.log(relative / (1.0 + relative)) - size * math.log1p(relative) - math.log(k + size) - _log_beta(size, k + 1.0)
+    return math.exp(max(-745.0, log))
+
+
 def _negative_binomial_quantile(level: float, mean: float, dispersion: float) -> float:
     """The least whole count k with P(X <= k) >= level."""
     k = math.floor(_gamma_quantile(level, mean, mean + dispersion * mean * mean))
-    below = negative_binomial_lower(k, mean, dispersion)
-    mass = below - negative_binomial_lower(k - 1, mean, dispersion)
-    if k > _FAR and abs(level - below) > _FAR * mass > 0.0:
-        k = max(0, k + math.floor(max(-0.1 * k, min(0.1 * k, (level - below) / mass))))
-        below = negative_binomial_lower(k, mean, dispersion)
-        mass = below - negative_binomial_lower(k - 1, mean, dispersion)
+    below, mass = negative_binomial_lower(k, mean, dispersion), _negative_binomial_mass(k, mean, dispersion)
+    for _ in range(_LEAPS):
+        if k <= _FAR or not abs(level - below) > _FAR * mass > 0.0:
+            break
+        k = k + math.floor(max(-0.5 * k, min(0.5 * k, (level - below) / mass)))
+        below, mass = negative_binomial_lower(k, mean, dispersion), _negative_binomial_mass(k, mean, dispersion)
     relative = dispersion * mean
     odds = mean / (1.0 + relative)
     up = below < level
