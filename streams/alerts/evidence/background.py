@@ -22,7 +22,7 @@ __all__ = ["KEPT_DAYS", "PREFIX", "Background", "Past"]
 PREFIX = "words|"
 KEPT_DAYS = 14
 HALF_LIFE_DAYS = 4.0
-_SAMPLE = 2048
+_SAMPLE = 1024
 """Headlines of a day that are all counted; from then on the share of those that are counted halves with every doubling."""
 _LIVE_WORDS = 50_000
 _KEPT_WORDS = 4_000
@@ -31,18 +31,18 @@ _CHUNK = 128
 
 
 class _Count(msgspec.Struct):
-    """Saved counts: headlines seen, headlines counted (weighted), words counted (weighted), and the frequency of each."""
+    """Saved counts: headlines seen and drawn; by language the drawn ones and their words; by language and word its headlines."""
 
     seen: int = 0
     drawn: int = 0
-    documents: int = 0
-    total: int = 0
+    documents: dict[str, int] = {}
+    totals: dict[str, int] = {}
     words: dict[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Decayed counts: headlines, words of all headlines, and headlines that hold each word that was asked for."""
+    """Decayed counts of one language, or of all: headlines, words of all of them, and headlines that hold each word asked for."""
 
     documents: float
     total: float
@@ -53,14 +53,14 @@ class Past:
 class _Day:
     day: int
     seen: int = 0
-    documents: int = 0
-    total: int = 0
+    documents: Counter[str] = field(default_factory=Counter)
+    totals: Counter[str] = field(default_factory=Counter)
     words: Counter[str] = field(default_factory=Counter)
 
     def take(self, count: _Count) -> None:
         self.seen += count.seen
-        self.documents += count.documents
-        self.total += count.total
+        self.documents.update(count.documents)
+        self.totals.update(count.totals)
         self.words.update(count.words)
 
 
@@ -78,51 +78,60 @@ class Background:
         self._dirty = False
         self._pending: dict[str, bytes | None] = {}
 
-    def add(self, title: str, minute: int) -> None:
+    def add(self, title: str, minute: int, language: str = "und") -> None:
         """Count the headline of a document.
 
         Args:
             title: as it was published; the begin of the text where there is none.
             minute: event time, minutes since 1970-01-01 UTC.
+            language: ISO 639 code; words are compared within their language.
         """
         day = minute // 1440
         if self._newest is None or day > self._newest:
             self._begin(day)
         assert self._newest is not None
-        today = self._days[self._newest]
-        level = max(0, (today.seen // _SAMPLE).bit_length())
+        today, chunk = self._days[self._newest], self._chunk
+        level = (today.seen // _SAMPLE).bit_length()
         today.seen += 1
-        self._chunk.seen += 1
+        chunk.seen += 1
         self._dirty = True
         if level and zlib.crc32(title.encode(errors="replace")) & ((1 << level) - 1):
             return
         found = words(title)
         if not found:
             return
-        weight, chunk = 1 << level, self._chunk
+        weight = 1 << level
         chunk.drawn += 1
-        for count in (today, chunk):
-            count.documents += weight
-            count.total += weight * len(found)
+        for counts, amount in ((chunk.documents, weight), (chunk.totals, weight * len(found))):
+            counts[language] = counts.get(language, 0) + amount
+        today.documents[language] += weight
+        today.totals[language] += weight * len(found)
         known, new = today.words, chunk.words
         for word in found:
-            if word in known or len(known) < _LIVE_WORDS:
-                known[word] += weight
-                new[word] = new.get(word, 0) + weight
+            name = f"{language}|{word}"
+            if name in known or len(known) < _LIVE_WORDS:
+                known[name] += weight
+                new[name] = new.get(name, 0) + weight
         if chunk.drawn >= _CHUNK:
             self._seal()
 
-    def counts(self, asked: Iterable[str]) -> Past:
-        """How often the words that are `asked` stood in headlines of the last days, the newest day with full weight."""
-        if self._newest is None:
-            return Past(0.0, 0.0, dict.fromkeys(asked, 0.0))
-        newest = self._newest
-        weights = [(0.5 ** ((newest - day.day) / HALF_LIFE_DAYS), day) for _, day in sorted(self._days.items())]
-        return Past(
-            documents=sum(weight * day.documents for weight, day in weights),
-            total=sum(weight * day.total for weight, day in weights),
-            words={word: sum(weight * day.words.get(word, 0) for weight, day in weights) for word in asked},
-        )
+    def past(self, asked: Iterable[str], language: str | None = None) -> Past:
+        """How often the words that are `asked` stood in headlines of the last days, the newest day with full weight.
+
+        Args:
+            language: count only its headlines; None: those of all languages.
+        """
+        documents = total = 0.0
+        counts = dict.fromkeys(asked, 0.0)
+        for place, day in sorted(self._days.items()):
+            weight = 0.5 ** (((self._newest or place) - place) / HALF_LIFE_DAYS)
+            languages = day.documents.keys() if language is None else [language]
+            documents += weight * sum(day.documents.get(one, 0) for one in languages)
+            total += weight * sum(day.totals.get(one, 0) for one in languages)
+            for one in languages:
+                for word in counts:
+                    counts[word] += weight * day.words.get(f"{one}|{word}", 0)
+        return Past(documents, total, counts)
 
     def changes(self) -> dict[str, bytes | None]:
         """Entries to save since the last call, named ``words|…``; None deletes."""
@@ -182,7 +191,7 @@ class Background:
         """A day is over: only its frequent words are kept, in one entry."""
         kept = sorted(day.words.items(), key=lambda item: (-item[1], item[0]))[:_KEPT_WORDS]
         day.words = Counter(dict(kept))
-        count = _Count(seen=day.seen, documents=day.documents, total=day.total, words=dict(kept))
+        count = _Count(seen=day.seen, documents=dict(day.documents), totals=dict(day.totals), words=dict(kept))
         self._pending[_day_name(day.day)] = msgspec.json.encode(count)
         self._pending.update(dict.fromkeys(_chunk_name(day.day, chunk) for chunk in range(self._chunks + 1)))
         self._chunk, self._chunks, self._dirty = _Count(), 0, False

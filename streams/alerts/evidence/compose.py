@@ -72,5 +72,5 @@ class Composer:
         return compose_decision(judgement, outcome, reason, alert_id)
 
     def _terms(self, judgement: Judgement, found: Support) -> tuple[Term, ...]:
-        titles = [witness.title for witness in found.independent if witness.title]
+        titles = [(witness.title, witness.language) for witness in found.independent if witness.title]
         return moved(titles, self._background, own=judgement.key.name)
