@@ -134,6 +134,11 @@ class TopicSettings(_Section):
         return f"{self.prefix}alerts"
 
     @property
+    def control(self) -> str:
+        """What people tell the watch agent: silences, acknowledgements."""
+        return f"{self.prefix}alerts.control"
+
+    @property
     def watch_state(self) -> str:
         """Compacted changelog of the watch agent's state."""
         return f"{self.prefix}watch-state"

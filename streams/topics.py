@@ -131,14 +131,16 @@ class GroupMember:
 
 
 def plan(topics: TopicSettings) -> tuple[TopicPlan, ...]:
-    """The five topics of the service.
+    """The six topics of the service.
 
-    The changelog of the watch agent's state is compacted and has one partition: its writer restores it whole and in order.
+    What people tell the watch agent has one partition, so that it is read in the order in which it was said. The changelog of the
+    watch agent's state is compacted and has one partition: its writer restores it whole and in order.
     """
     size = {"max.message.bytes": str(topics.max_message_bytes)}
     streams = (topics.raw, topics.scored, topics.dead, topics.alerts)
     return (
         *(TopicPlan(name, topics.partitions, topics.replication, size) for name in streams),
+        TopicPlan(topics.control, 1, topics.replication, size),
         TopicPlan(topics.watch_state, 1, topics.replication, {"cleanup.policy": "compact", **size}),
     )
 

@@ -21,6 +21,7 @@ class Acknowledgements:
 
     def __init__(self) -> None:
         self._all: dict[str, Acknowledge] = {}
+        self._next: int | None = None
         self.changed: set[str] = set()
 
     def __len__(self) -> int:
@@ -37,13 +38,18 @@ class Acknowledgements:
         """Take it in; it replaces an earlier one of the same target."""
         self._all[acknowledge.target] = acknowledge
         self.changed.add(acknowledge.target)
+        ends = minute_of(acknowledge.until)
+        self._next = ends if self._next is None else min(self._next, ends)
         if len(self._all) > MAX_ACKNOWLEDGEMENTS:
             self._remove(min(self._all.values(), key=lambda each: (each.until, each.target)).target)
 
     def expire(self, now: int) -> None:
         """Remove those that are over at minute `now`."""
+        if self._next is None or now < self._next:
+            return
         for target in [each.target for each in self._all.values() if minute_of(each.until) <= now]:
             self._remove(target)
+        self._next = min((minute_of(each.until) for each in self._all.values()), default=None)
 
     def covering(self, id: str, fingerprint: str, now: int) -> Acknowledge | None:
         """Who looks after the alert at minute `now`; of two the one who does so longer."""

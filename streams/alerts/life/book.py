@@ -124,6 +124,11 @@ class Book:
         if repacked:
             self._repacked.add(item.id)
 
+    def expire(self) -> None:
+        """Forget silences and acknowledgements that are over."""
+        self.silences.expire(self.now)
+        self.acknowledgements.expire(self.now)
+
     def wake(self, item: Case | Digest, minute: int | None) -> None:
         """Look at it again at `minute`; None: not by itself."""
         if item.wake != minute:

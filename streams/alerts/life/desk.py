@@ -101,6 +101,7 @@ class Desk:
         """Time has passed: what was due up to `now` is told, minute by minute."""
         self._pass(now)
         self._book.now = max(self._book.now, now)
+        self._book.expire()
         return self._result()
 
     def command(self, command: Command) -> DeskResult:

@@ -29,6 +29,7 @@ class Silences:
 
     def __init__(self) -> None:
         self._all: dict[str, Silence] = {}
+        self._next: int | None = None
         self.changed: set[str] = set()
 
     def __len__(self) -> int:
@@ -45,6 +46,8 @@ class Silences:
         """Take `silence` in; it replaces one of the same id."""
         self._all[silence.id] = silence
         self.changed.add(silence.id)
+        ends = minute_of(silence.ends_at)
+        self._next = ends if self._next is None else min(self._next, ends)
         if len(self._all) > MAX_SILENCES:
             self.remove(min(self._all.values(), key=lambda each: (each.ends_at, each.id)).id)
 
@@ -57,8 +60,11 @@ class Silences:
 
     def expire(self, now: int) -> None:
         """Remove those that are over at minute `now`."""
+        if self._next is None or now < self._next:
+            return
         for id in [each.id for each in self._all.values() if minute_of(each.ends_at) <= now]:
             self.remove(id)
+        self._next = min((minute_of(each.ends_at) for each in self._all.values()), default=None)
 
     def covering(self, rule: str, key: Key, severity: str, now: int) -> Silence | None:
         """The silence under which such an alert is at minute `now`; of several the one that ends last."""

@@ -32,8 +32,7 @@ class Teller:
     def look(self, cases: Sequence[Case], digests: Sequence[Digest]) -> None:
         """Do what the cases and digests want that woke in this minute."""
         book = self._book
-        book.silences.expire(book.now)
-        book.acknowledgements.expire(book.now)
+        book.expire()
         ready: list[Case] = []
         for case in sorted(cases, key=lambda each: (-each.weight, each.id)):
             if case.pending:

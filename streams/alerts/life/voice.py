@@ -79,6 +79,7 @@ class Voice:
         hour = self._book.now // _HOUR
         if case.noted.get(outcome.value) != hour:
             case.noted[outcome.value] = hour
+            self._book.touch(case)
             self.decide(case, outcome, why, alert_id)
 
     def _numbered(self, case: Case, alert: Alert, reason: str, *, over: bool, channels: Sequence[str]) -> Alert:

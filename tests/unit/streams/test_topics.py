@@ -23,10 +23,10 @@ def part(number: int, start: int, end: int, committed: int | None) -> PartitionI
 def test_the_plan_has_every_topic_of_the_settings() -> None:
     topics = TopicSettings(prefix="s.", partitions=12, replication=3, max_message_bytes=2_000_000)
     planned = {topic.name: topic for topic in plan(topics)}
-    assert list(planned) == [topics.raw, topics.scored, topics.dead, topics.alerts, topics.watch_state]
+    assert list(planned) == [topics.raw, topics.scored, topics.dead, topics.alerts, topics.control, topics.watch_state]
     assert {topic.replication for topic in planned.values()} == {3}
     assert {topic.configs["max.message.bytes"] for topic in planned.values()} == {"2000000"}
-    assert [topic.partitions for topic in planned.values()] == [12, 12, 12, 12, 1]
+    assert [topic.partitions for topic in planned.values()] == [12, 12, 12, 12, 1, 1]
     assert [name for name, topic in planned.items() if topic.configs.get("cleanup.policy") == "compact"] == [topics.watch_state]
 
 

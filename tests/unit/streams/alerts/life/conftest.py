@@ -183,21 +183,21 @@ class Story:
         return [alert for alert in self.alerts if alert.reason != "grouped"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def story() -> type[Story]:
     return Story
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def rule() -> Any:
     return make_rule
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def judgement() -> Any:
     return make_judgement
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def witnesses() -> Any:
     return make_witnesses
