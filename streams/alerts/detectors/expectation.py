@@ -27,6 +27,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from streams.alerts.tally import Floats
 
@@ -38,6 +39,7 @@ DAY = 24
 WEEK = 7
 LEVEL_BLOCK = 6
 LEVEL_BLOCKS = 12
+SLOTS = WEEK * DAY // LEVEL_BLOCK
 LEVEL_DOCUMENTS = 5.0
 """Documents added to either side of a block's ratio: sparse keys keep the level of their past."""
 
@@ -80,8 +82,8 @@ class Expectation:
 def _middle(values: Floats) -> Floats:
     """Median along the first axis. `numpy.median` takes several times as long for arrays as small as these."""
     ordered = np.sort(values, axis=0)
-    half = len(values) // 2
-    return ordered[half] if len(values) % 2 else np.multiply(ordered[half - 1] + ordered[half], 0.5)
+    middle: Floats = 0.5 * (ordered[(len(values) - 1) // 2] + ordered[len(values) // 2])
+    return middle
 
 
 def _ratio(within: float, between: float, least: float, most: float) -> float:
@@ -137,8 +139,11 @@ class Rhythm:
         self._behind = days + weight
         if weeks:
             self._fit_week(past, keep, by_hour, trusted=seasonality == "hour_of_week")
-        rows = (np.arange(days) - (days - WEEK * weeks)) % WEEK
-        self._predicted = self._follow(self._table[rows] / raised)
+        self._predicted = self._follow(self._table[self._rows()] / raised)
+
+    def _rows(self) -> NDArray[np.intp]:
+        """Row of the table for each day of the past; row 0 is the day to come, and that a week before it."""
+        return (np.arange(self._days) - self._days) % WEEK
 
     def _growth(self) -> float:
         """Growth of the logarithm of the daily count per day; 0 where less than two weeks are known."""
@@ -162,36 +167,36 @@ class Rhythm:
         if days < 4:
             return np.ones_like(past)
         middle = _middle(past)
-        totals = past.sum(axis=1)
         centre = np.broadcast_to(middle, past.shape)
         if self._weeks:
-            weekly = _middle(totals[days - WEEK * self._weeks :].reshape(self._weeks, WEEK))
-            factors = (weekly + LEVEL_DOCUMENTS) / (float(_middle(totals)) + LEVEL_DOCUMENTS)
-            rows = (np.arange(days) - (days - WEEK * self._weeks)) % WEEK
-            centre = middle * factors[rows, None]
+            slots = past[days - WEEK * self._weeks :].reshape(self._weeks, SLOTS, LEVEL_BLOCK).sum(axis=2)
+            usual = np.tile(middle.reshape(-1, LEVEL_BLOCK).sum(axis=1), WEEK)
+            factors = (_middle(slots) + LEVEL_DOCUMENTS) / (usual + LEVEL_DOCUMENTS)
+            centre = middle * factors.repeat(LEVEL_BLOCK).reshape(WEEK, DAY)[self._rows()]
         away = np.abs(past - centre) / np.sqrt(centre + 1.0)
         scale = max(1.0, _MAD * float(_middle(away.ravel())))
         far = (past > 2.5 * centre + 2.0) | (past < 0.3 * centre)
         return np.where((away > _OUT * scale) & far, 0.0, 1.0)
 
     def _fit_week(self, past: Floats, keep: Floats, by_hour: Floats, *, trusted: bool) -> None:
-        """Factor of each day of the week, then each of its hours; rows count from the day after the last known one."""
-        weeks, days = self._weeks, self._days
-        first = days - WEEK * weeks
-        past = past[first:].reshape(weeks, WEEK, DAY)
-        kept = keep[first:].reshape(weeks, WEEK, DAY)
+        """Factor of each quarter of each day of the week, then each of its hours; they count from the end of the past."""
+        weeks = self._weeks
+        first = self._days - WEEK * weeks
+        past = past[first:].reshape(weeks, SLOTS, LEVEL_BLOCK)
+        kept = keep[first:].reshape(weeks, SLOTS, LEVEL_BLOCK)
+        hours = np.tile(by_hour, WEEK).reshape(SLOTS, LEVEL_BLOCK)
         came = (past * kept).sum(axis=2)
-        usual = (by_hour * kept).sum(axis=2) + LEVEL_DOCUMENTS
-        ratios = (came + LEVEL_DOCUMENTS) / usual
-        factors = ratios.mean(axis=0)
+        usual = (hours * kept).sum(axis=2)
+        factors = (came.sum(axis=0) + LEVEL_DOCUMENTS) / (usual.sum(axis=0) + LEVEL_DOCUMENTS)
         if trusted:
             shrink = 0.1
         elif weeks == 1:
             shrink = 1.0
         else:
-            within = float(((ratios - factors) ** 2).sum()) / (WEEK * (weeks - 1))
+            ratios = (came + LEVEL_DOCUMENTS) / (usual + LEVEL_DOCUMENTS)
+            within = float(((ratios - factors) ** 2).sum()) / (SLOTS * (weeks - 1))
             shrink = _ratio(within, float(factors.var()) - within / weeks, 0.1, 50.0)
-        base = by_hour * ((weeks * factors + shrink) / (weeks + shrink))[:, None]
+        base = hours * ((weeks * factors + shrink) / (weeks + shrink))[:, None]
         seen = kept.sum(axis=0)
         rest = ((past - base) * kept).sum(axis=0) / np.maximum(seen, 1.0)
         if trusted:
@@ -202,7 +207,7 @@ class Rhythm:
             within = float((kept * (past - base - rest) ** 2).sum()) / (DAY * WEEK * (weeks - 1))
             weight = _ratio(within, float(rest.var()) - within / weeks, 0.5, 100.0)
         part = seen / (seen + weight)
-        self._table = np.maximum(base + part * rest, 0.0)
+        self._table = np.maximum(base + part * rest, 0.0).reshape(WEEK, DAY)
         share = weeks / (weeks + weight)
         self._behind = 1.0 / (share / weeks + (1.0 - share) / self._behind)
 
@@ -256,12 +261,12 @@ class Rhythm:
         if own is None:
             own = self._dispersions[block] = self._own_dispersion(block)
         days, weeks = self._days, self._weeks
-        unknown = UNKNOWN_DAY / (1.0 + days * days) + UNKNOWN_WEEK / (1.0 + weeks * weeks)
+        unknown = UNKNOWN_DAY / (1.0 + days * days) + UNKNOWN_WEEK / (1.0 + weeks**3)
         behind = self._behind or self._hours * 60.0 / (end - start)
         return Expectation(mean, own * (1.0 + 2.0 / max(behind, 1.0)) + unknown + 1.0 / max(behind * mean, 0.5))
 
     def _own_dispersion(self, block: int) -> float:
-        """Dispersion of blocks of `block` hours about what was predicted for them."""
+        """Dispersion of blocks of `block` hours about what was predicted for them, at the upper end of what they leave possible."""
         came, predicted = self._past.ravel(), self._predicted.ravel()
         blocks = len(came) // block
         if not blocks:
@@ -274,7 +279,8 @@ class Rhythm:
         squares = np.minimum(squares, _CAP * wide * poisson)
         square = float(predicted @ predicted)
         prior = USUAL_BLOCKS * max(1.0, square / blocks)
-        return max(0.0, float(squares.sum() - predicted.sum()) + USUAL_DISPERSION * prior) / (square + prior)
+        found = max(0.0, float(squares.sum() - predicted.sum()) + USUAL_DISPERSION * prior) / (square + prior)
+        return found * (1.0 + 2.0 * math.sqrt(2.0 / blocks))
 
 
 class Rhythms:
