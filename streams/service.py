@@ -41,7 +41,7 @@ class Service:
 
     def __init__(self, settings: Settings, producer: Producer) -> None:
         from streams.alerts.engine import Engine
-        from streams.alerts.rule import Rule
+        from streams.alerts.rules.defaults import default_rules
         from streams.delivery.building import build_dispatcher
         from streams.enrich.enricher import Enricher
         from streams.scoring.selection import build_scorer
@@ -67,7 +67,7 @@ class Service:
         if "index" in agents:
             self.index = IndexStage(self.sink, self.ledger, self.metrics)
         if "watch" in agents:
-            engine = Engine([Rule.from_settings(settings.alerts)])
+            engine = Engine(default_rules(settings.alerts))
             self.watch = WatchStage(engine, shared, producer, settings.topics.alerts, self.sink, self.ledger, self.metrics)
         if "notify" in agents:
             assert self.watch is not None, "settings keep watch and notify together"

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import structlog
+
 from streams.agents.breakdown import or_stop
 from streams.agents.intake import acknowledge, delivery_of, raw_topic
 from streams.agents.letters import Letters
+from streams.errors import TransientError
 from streams.service import Service
 from streams.stages.contract import Delivery, Producer
 from streams.stages.delivery import deliver
 
-__all__ = ["register"]
+__all__ = ["TICK_SECONDS", "register"]
+
+TICK_SECONDS = 5.0
+
+log = structlog.get_logger(__name__)
 
 
 def register(app: Any, service: Service, producer: Producer) -> None:
@@ -30,6 +37,13 @@ def register(app: Any, service: Service, producer: Producer) -> None:
             deliveries = [delivery_of(event, named=True) for event in events]
             await deliver(deliveries, stage.process, bury, stage="watch", metrics=metrics)
         acknowledge(events)
+
+    @app.timer(TICK_SECONDS)  # type: ignore[untyped-decorator]
+    async def tick() -> None:
+        try:
+            await stage.tick()
+        except TransientError as error:
+            log.warning("time passes unnoticed: the state or an alert could not be written", error=str(error))
 
     @app.agent(raw_topic(app, settings.topics.scored), name="watch")  # type: ignore[untyped-decorator]
     async def watch(stream: Any) -> None:

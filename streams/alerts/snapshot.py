@@ -1,12 +1,15 @@
-"""The state of a watch as small JSON entries, so that a batch rewrites only what it touched.
+"""The state of a watch as small entries, so that a batch rewrites only what it touched.
 
-    <rule>|meta                         {"v": 1, "first": minute}
-    <rule>|source|<source>              newest minute
-    <rule>|key|<key>                    name, counts of old hours, episode, last decisions
-    <rule>|votes|<hour>.<part>|<key>    up to 256 votes
+    rule|<rule>|meta                         JSON: version, meaning of the counts, since when the stream is known
+    rule|<rule>|key|<key>                    name, state of the episodes, what was told, last decisions
+    rule|<rule>|day|<day>|<key>              sums of closed hours
+    rule|<rule>|kept|<hour>|<key>            documents that people can read
+    rule|<rule>|votes|<hour>.<part>|<key>    up to 256 votes
+    rule|<rule>|world|<day>                  sums of all keys
 
-Minutes and hours count from 1970-01-01 UTC. What is written first must suffice for what is written later: a store that
-is cut off between two entries has the alert before the vote that caused it, and the redelivered vote fires no second one.
+Hours and days count from 1970-01-01 UTC. What is written first must suffice for what is written later: a store that is cut
+off between two entries has the alert and the episode before the votes that caused it, and the redelivered votes find the
+episode already told. The sums of all keys come last; of a save that is cut off there they may miss a batch.
 """
 
 from __future__ import annotations
@@ -15,126 +18,169 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from streams.alerts.episode import Episode, KeyState
+import msgspec
+import numpy as np
+import structlog
+
+from streams.alerts.fold import Published, State
+from streams.alerts.history import History
+from streams.alerts.tracker import Tracker
+from streams.alerts.votes import PART, SIZE, VOTE, Hour, Kept
 from streams.alerts.watch import Watch
-from streams.alerts.windows import PART, KeyWindow, Vote
 from streams.documents import Key
 from streams.errors import BellwetherError
 
-__all__ = ["VERSION", "restore", "take_changes"]
+__all__ = ["PREFIX", "VERSION", "entries_of", "restore", "take_changes"]
 
-VERSION = 1
+VERSION = 2
+PREFIX = "rule|"
 
-
-def _dump(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _header(state: KeyState) -> bytes:
-    episode = state.episode
-    return _dump(
-        {
-            "v": VERSION,
-            "name": state.key.name,
-            "hours": state.window.compacted(),
-            "episode": [episode.start, episode.share, episode.expected, episode.firing] if episode else None,
-            "noted": state.noted,
-        }
-    )
+log = structlog.get_logger(__name__)
 
 
-def _votes(rule: str, key: str, hour: int, part: int) -> str:
-    return f"{rule}|votes|{hour}.{part}|{key}"
+class _Header(msgspec.Struct, array_like=True):
+    """What is saved of a key beside its votes."""
+
+    kind: str
+    value: str
+    name: str
+    since: int | None
+    states: list[tuple[int, State]] | None
+    published: tuple[Published, ...]
+    noted: dict[str, int] | None
+
+
+_HEADER = msgspec.msgpack.Decoder(_Header)
+_KEPT = msgspec.msgpack.Decoder(list[Kept])
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def _header(tracker: Tracker) -> bytes:
+    key = tracker.key
+    return _encode(_Header(key.kind, key.value, key.name, tracker.since, tracker.states, tracker.published, tracker.noted))
 
 
 def take_changes(watch: Watch) -> dict[str, bytes | None]:
     """Entries to save since the last call, in the order in which they must be written; None deletes."""
-    rule = watch.rule.name
+    frame, place = watch.frame, f"{PREFIX}{watch.rule.name}|"
     changes: dict[str, bytes | None] = {}
-    for key, parts in watch.evicted.items():
-        changes[f"{rule}|key|{key}"] = None
-        for hour, count in parts:
-            changes.update({_votes(rule, key, hour, part): None for part in range(count)})
-    changes.update({f"{rule}|source|{source}": None for source in watch.silent})
-    touched = [(key, watch.keys[key]) for key in sorted(watch.touched | watch.changed) if key in watch.keys]
-    if touched or watch.clock.dirty:
-        changes[f"{rule}|meta"] = _dump({"v": VERSION, "first": watch.clock.first})
-    for key, state in touched:
-        if key in watch.changed or state.window.dropped:
-            changes[f"{rule}|key|{key}"] = _header(state)
-    for key, state in touched:
-        window = state.window
-        for hour, part in sorted(window.changed):
-            held = window.hours.get(hour)
-            if held is not None and held.votes:
-                votes = held.votes[part * PART : (part + 1) * PART]
-                changes[_votes(rule, key, hour, part)] = _dump([[*vote, window.counted(vote)] for vote in votes])
-        for hour, count in window.dropped:
-            changes.update({_votes(rule, key, hour, part): None for part in range(count)})
-        window.changed.clear()
-        window.dropped.clear()
-    changes.update({f"{rule}|source|{source}": _dump(watch.clock.sources[source]) for source in sorted(watch.clock.dirty)})
-    watch.clock.dirty.clear()
-    watch.changed.clear()
-    watch.touched.clear()
+    for name, (parts, kept, days) in watch.evicted.items():
+        if name not in watch.trackers:
+            changes[f"{place}key|{name}"] = None
+        changes.update({f"{place}votes|{hour}.{part}|{name}": None for hour, part in parts})
+        changes.update({f"{place}kept|{hour}|{name}": None for hour in kept})
+        changes.update({f"{place}day|{day}|{name}": None for day in days})
+    for name, tracker in watch.trackers.items():
+        if tracker.changed:
+            tracker.changed = False
+            changes[f"{place}key|{name}"] = _header(tracker)
+    for name, day in sorted(frame.days_touched):
+        known = watch.trackers.get(name)
+        changes[f"{place}day|{day}|{name}"] = (known.history.day(day) if known and known.history else b"") or None
+    for name, hour in sorted(frame.kept_touched):
+        known = watch.trackers.get(name)
+        found = known.hours.get(hour) if known else None
+        changes[f"{place}kept|{hour}|{name}"] = _encode(found.kept) if found and found.kept else None
+    for name in sorted(frame.touched):
+        hours = watch.trackers[name].hours if name in watch.trackers else {}
+        for hour, part in sorted(frame.touched[name]):
+            found = hours.get(hour)
+            changes[f"{place}votes|{hour}.{part}|{name}"] = found.part(part) if found and part < found.parts else None
+    for day in watch.world_gone:
+        changes[f"{place}world|{day}"] = None
+    for day, value in frame.world.changes().items():
+        changes[f"{place}world|{day}"] = value
+    if changes:
+        meta = {"v": VERSION, "meaning": frame.meaning, "known_since": frame.known_since, "dropped_until": frame.dropped_until}
+        changes[f"{place}meta"] = json.dumps(meta).encode()
     watch.evicted.clear()
-    watch.silent.clear()
+    watch.world_gone.clear()
+    frame.days_touched.clear()
+    frame.kept_touched.clear()
+    frame.touched.clear()
     return changes
 
 
-def restore(watch: Watch, saved: Mapping[str, bytes]) -> None:
-    """Fill a new `watch` from its entries in `saved`; entries of others are left alone.
+def entries_of(name: str, saved: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Entries of the rule `name`, without what stands before their kind."""
+    place = f"{PREFIX}{name}|"
+    return {entry.removeprefix(place): value for entry, value in saved.items() if entry.startswith(place)}
+
+
+def restore(watch: Watch, entries: Mapping[str, bytes]) -> bool:
+    """Fill a new `watch` from its entries; False where its rule counts something else now, and begins anew.
 
     Raises:
         BellwetherError: an entry cannot be read, or was written by a newer version.
     """
-    rule = watch.rule.name
-    states: dict[str, KeyState] = {}
-    parts: list[tuple[str, int, int, str]] = []
-    for name, value in saved.items():
-        owner, _, rest = name.partition("|")
-        if owner != rule:
-            continue
-        kind, _, key = rest.partition("|")
-        if kind == "meta":
-            watch.clock.first = _load(name, value)["first"]
-        elif kind == "source":
-            watch.clock.advance(key, _load(name, value))
-        elif kind == "key":
-            states[key] = _state(watch, key, _load(name, value))
-        elif kind == "votes":
-            place, _, owner = key.partition("|")
-            number, _, part = place.partition(".")
-            parts.append((owner, int(number), int(part), name))
-    seen: dict[str, Vote] = {}
-    for key, hour, _, name in sorted(parts):
-        state = states.get(key)
-        if state is None or (hour in state.window.hours and not state.window.hours[hour].votes):
-            continue  # the key or the hour was closed, and the deletion of its votes was cut off
-        for *fields, counted in _load(name, saved[name]):
-            vote = Vote._make([*fields[:7], tuple(fields[7]), *fields[8:]])
-            if not state.window.knows(vote):
-                state.window.recall_vote(seen.setdefault(vote.id, vote), counted)
-    for key, state in states.items():
-        watch.adopt(key, state)
-
-
-def _load(name: str, value: bytes) -> Any:
+    if not entries:
+        return True
+    frame = watch.frame
     try:
-        found = json.loads(value)
-    except ValueError as error:
-        raise BellwetherError(f"watch state: entry {name} is not JSON", mend="delete the saved state to begin anew") from error
-    if isinstance(found, dict) and found.get("v") != VERSION:
+        if "meta" in entries:
+            meta = _meta(json.loads(entries["meta"]))
+            if meta["meaning"] != frame.meaning:
+                return False
+            frame.known_since, frame.dropped_until = meta["known_since"], meta["dropped_until"]
+        for name, value in entries.items():
+            kind, _, rest = name.partition("|")
+            if kind == "key":
+                header = _HEADER.decode(value)
+                key = Key(kind=header.kind, value=header.value, name=header.name)
+                tracker = watch.trackers[rest] = Tracker(frame, key, rest)
+                tracker.since, tracker.states, tracker.published = header.since, header.states, header.published
+                tracker.noted, tracker.changed = header.noted, False
+        _restore_history(watch, entries)
+        _restore_votes(watch, entries)
+        frame.world.restore({int(name[6:]): value for name, value in entries.items() if name.startswith("world|")})
+    except (ValueError, KeyError, TypeError, msgspec.MsgspecError) as error:
         raise BellwetherError(
-            f"watch state: entry {name} has version {found.get('v')}, this release reads {VERSION}",
+            f"watch state of rule {watch.rule.name} cannot be read: {error}", mend="delete the saved state to begin anew"
+        ) from error
+    watch.restored()
+    return True
+
+
+def _meta(found: Any) -> Any:
+    if found["v"] > VERSION:
+        raise BellwetherError(
+            f"watch state has version {found['v']}, this release reads {VERSION}",
             mend="run the release that wrote it, or delete the saved state to begin anew",
         )
     return found
 
 
-def _state(watch: Watch, key: str, header: Mapping[str, Any]) -> KeyState:
-    kind, _, value = key.partition(":")
-    window = KeyWindow(watch.span)
-    window.recall([(hour, documents, negative) for hour, documents, negative in header["hours"]])
-    episode = Episode(*header["episode"]) if header["episode"] else None
-    return KeyState(Key.model_validate({"kind": kind, "value": value, "name": header["name"]}), window, episode, dict(header["noted"]))
+def _restore_history(watch: Watch, entries: Mapping[str, bytes]) -> None:
+    days: dict[str, list[tuple[int, bytes]]] = {}
+    for name, value in entries.items():
+        if name.startswith("day|"):
+            _, day, key = name.split("|", 2)
+            days.setdefault(key, []).append((int(day), value))
+    for key, found in days.items():
+        if key in watch.trackers:
+            watch.trackers[key].history = History(b"".join(value for _, value in sorted(found)))
+
+
+def _restore_votes(watch: Watch, entries: Mapping[str, bytes]) -> None:
+    parts: dict[tuple[str, int], list[tuple[int, bytes]]] = {}
+    for name, value in entries.items():
+        if name.startswith("votes|"):
+            _, place, key = name.split("|", 2)
+            hour, _, part = place.partition(".")
+            parts.setdefault((key, int(hour)), []).append((int(part), value))
+    for (key, number), found in sorted(parts.items()):
+        tracker = watch.trackers.get(key)
+        if tracker is None or (tracker.history is not None and tracker.history.holds(number)):
+            # The key or the hour was closed, and the deletion of its votes was cut off.
+            watch.frame.touched[key].update((number, part) for part, _ in found)
+            continue
+        hour = tracker.hours[number] = Hour()
+        rows = np.frombuffer(b"".join(value for _, value in sorted(found)), dtype=VOTE)
+        _, first = np.unique(rows["id"], return_index=True)  # a cut-off save may have moved a vote and left it as well
+        for vote in rows[np.sort(first)]:
+            hour.add(vote.tobytes())
+        if len(first) != len(rows):
+            watch.frame.touched[key].update((number, part) for part in range(len(rows) // PART + 1))
+        kept = entries.get(f"kept|{number}|{key}")
+        hour.kept = _KEPT.decode(kept) if kept is not None else None
+    assert VOTE.itemsize == SIZE

@@ -1,282 +1,145 @@
-"""One rule over all its keys: counts documents, judges the keys that they touch, and speaks or says why not.
-
-Every document is judged at its own event time, one by one, so that it does not matter in which batches documents come.
-A late document is judged in every window that holds it.
-"""
+"""One rule over all its keys: counts documents, settles what they changed, forgets keys that have fallen silent."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterator
 
-from streams.alerts.clock import Clock, Ignored, minute_of
-from streams.alerts.composition import Judgement, compose_alert, compose_decision
-from streams.alerts.detectors.counts_contract import Assessment, Detector
-from streams.alerts.episode import Episode, KeyState
-from streams.alerts.explaining import Explanation, causes, remainder
-from streams.alerts.rule import Rule, minutes
-from streams.alerts.windows import Counts, KeyWindow, Vote
-from streams.documents import Alert, AlertStatus, Decision, DecisionOutcome, Key, ScoredDocument, SentimentLabel
+from streams.alerts.detectors.contract import Detector
+from streams.alerts.frame import Frame
+from streams.alerts.judgement import Turn
+from streams.alerts.judging import Note, going_on, settle
+from streams.alerts.names import Names
+from streams.alerts.rules.model import Rule
+from streams.alerts.tracker import Tracker
+from streams.alerts.votes import Packed
+from streams.alerts.watermark import Ignored
+from streams.documents import Key
 
 __all__ = ["MAX_KEYS", "Watch"]
 
 MAX_KEYS = 100_000
-"""More keys than this are not kept: the longest silent are forgotten first."""
-
-_WARM_UP_WINDOWS = 2
-_NEAR_P = 100.0
-_NEAR_SHARE = 0.8
-_TITLE = 300
+"""More keys of a rule than this are not kept: the longest silent are forgotten first."""
 
 
 class Watch:
     """State of one rule. Not for several threads.
 
     Attributes:
-        alerts, decisions, ignored: what happened since they were last taken.
-        changed: keys whose header must be saved. touched: keys with new votes. evicted: keys that are gone, with their (hour, parts).
-        silent: sources that are forgotten.
+        trackers: by the key's name. dirty: those with votes that were not judged. active: those to be judged as time passes.
+        evicted: keys that are gone, with what of them is saved: (hours and parts of votes, hours of kept, days).
+        world_gone: days of the world that are gone.
     """
 
-    def __init__(self, rule: Rule, detector: Detector) -> None:
+    def __init__(self, rule: Rule, detector: Detector, names: Names) -> None:
         self.rule = rule
-        self.span = rule.span
-        self.clock = Clock(self.span.lateness)
-        self.keys: dict[str, KeyState] = {}
-        self.alerts: list[Alert] = []
-        self.decisions: list[Decision] = []
-        self.ignored: Counter[str] = Counter()
-        self.changed: set[str] = set()
-        self.touched: set[str] = set()
-        self.evicted: dict[str, list[tuple[int, int]]] = {}
-        self.silent: list[str] = []
-        self._detector = detector
-        self._cool_down = minutes(rule.cool_down)
-        self._spoken: dict[str, KeyState] = {}
-        self._documents = 0
-        self._negative = 0
+        self.frame = Frame(rule, detector, names)
+        self.trackers: dict[str, Tracker] = {}
+        self.dirty: dict[str, Tracker] = {}
+        self.active: dict[str, Tracker] = {}
+        self.evicted: dict[str, tuple[list[tuple[int, int]], list[int], list[int]]] = {}
+        self.world_gone: list[int] = []
+        self.hop = -1
+        self._relearn = False
 
-    def adopt(self, name: str, state: KeyState) -> None:
-        """Take a restored key in."""
-        self.keys[name] = state
-        self._documents += state.window.documents
-        self._negative += state.window.negative
-        if state.episode is not None:
-            self._spoken[name] = state
+    def take_over(self, other: Watch) -> None:
+        """Go on with the keys of `other`, a watch of the same rule with other thresholds."""
+        frame, before = self.frame, other.frame
+        frame.world, frame.known_since, frame.dropped_until = before.world, before.known_since, before.dropped_until
+        frame.touched, frame.kept_touched, frame.days_touched = before.touched, before.kept_touched, before.days_touched
+        self.trackers, self.evicted, self.world_gone = other.trackers, other.evicted, other.world_gone
+        for tracker in self.trackers.values():
+            tracker.move(frame)
+        self.dirty = dict(self.trackers)
+        self.active = {name: tracker for name, tracker in self.trackers.items() if self._lasts(tracker)}
 
-    def observe(self, document: ScoredDocument) -> None:
-        """Count one document and judge the keys that it touches. Seeing it again changes nothing."""
-        if document.sentiment is None:
-            self.ignored[Ignored.UNSCORED] += 1
-            return
-        minute = minute_of(document)
-        before = self.clock.newest
-        reason = self.clock.admit(document, minute)
-        if reason is not None:
-            self.ignored[reason] += 1
-            return
-        if before is not None and self.clock.newest is not None and self.clock.newest > before:
-            self._time_passed(before, self.clock.newest)
-        keys = self.rule.keys(document)
-        if not keys:
-            self.ignored[Ignored.NO_KEY] += 1
-            return
-        touched = self._count(keys, _vote(document, minute))
-        found = [judgement for state in touched if (judgement := self._judge_all(state, minute)) is not None]
-        found.sort(key=lambda item: (item.state.key.kind, -item.window.negative, item.state.key.value))
-        for judgement in found:
-            self._speak_or_hold(judgement)
+    def restored(self) -> None:
+        """Take up trackers that were saved."""
+        for name, tracker in self.trackers.items():
+            tracker.restored()
+            if self._lasts(tracker):
+                self.active[name] = tracker
 
-    def _count(self, keys: list[Key], vote: Vote) -> list[KeyState]:
-        touched = []
-        verdicts = set()
-        for key in keys:
-            name = str(key)
-            state = self.keys.get(name)
-            if state is None:
-                state = self.keys[name] = KeyState(key, KeyWindow(self.span))
-                self.changed.add(name)
-            window = state.window
-            if not window.accepts(vote.minute):
-                verdicts.add(Ignored.LATE)
+    def observe(self, key: Key, packed: Packed, newest: int) -> Ignored | None:
+        """Count a document for `key`; why not, if it was not."""
+        frame, name = self.frame, str(key)
+        if not packed.scored and not frame.unscored:
+            return Ignored.UNSCORED
+        tracker = self.trackers.get(name)
+        if tracker is None:
+            tracker = self.trackers[name] = Tracker(frame, key, name)
+            if len(self.trackers) > MAX_KEYS:
+                self._evict_longest_silent(name)
+        # The archive of a new source begins long ago; that does not tell what was written then elsewhere.
+        if frame.known_since is None or (packed.minute < frame.known_since and packed.minute >= newest - frame.lateness):
+            self._relearn = frame.known_since is not None
+            frame.known_since = packed.minute
+        reason = tracker.add(packed)
+        if reason is None:
+            self.dirty[name] = tracker
+        return reason
+
+    def settle(self, now: int, time_passed: bool) -> tuple[list[Turn], list[Note]]:
+        """Judge what changed; with `time_passed`, also what only time changes."""
+        turns: list[Turn] = []
+        notes: list[Note] = []
+        if self._relearn:
+            self._relearn = False
+            for name, tracker in self.trackers.items():
+                if tracker.hours:
+                    first = min(tracker.hours) * 60 // self.frame.hop
+                    tracker.dirty = first if tracker.dirty is None else min(first, tracker.dirty)
+                    self.dirty[name] = tracker
+        waiting = {**self.dirty, **self.active} if time_passed else self.dirty
+        self.dirty = {}
+        for name, tracker in waiting.items():
+            if tracker.is_dull():
+                tracker.dirty = None
                 continue
-            documents, negative = window.documents, window.negative
-            if not window.add(vote):
-                verdicts.add(Ignored.REDELIVERED)
-                continue
-            self.touched.add(name)
-            self._documents += window.documents - documents
-            self._negative += window.negative - negative
-            touched.append(state)
-        if not touched:
-            self.ignored[min(verdicts)] += 1
-        return touched
+            found, noted = settle(tracker, now)
+            turns += found
+            notes += noted
+            if self._lasts(tracker):
+                self.active[name] = tracker
+            else:
+                self.active.pop(name, None)
+        return turns, notes
 
-    def _judge_all(self, state: KeyState, minute: int) -> Judgement | None:
-        if state.episode is not None and state.episode.firing:
-            self._resolve_if_over(state, state.episode)
-            return None
-        for end in state.window.ends(minute):
-            judgement = self._judge(state, end)
-            if judgement is not None:
-                return judgement
-        return None
+    def held(self, ids: frozenset[str], now: int) -> list[Turn]:
+        """How the episodes with these ids stand."""
+        mine = [tracker for tracker in self.active.values() if tracker.published and tracker.published[-1].id in ids]
+        return [turn for tracker in mine if (turn := going_on(tracker, now)) is not None]
 
-    def _assess(self, state: KeyState, end: int, window: Counts) -> Judgement:
-        baseline = state.window.before(end)
-        return Judgement(state, end, window, baseline, self._compare(window, baseline, window))
+    def _lasts(self, tracker: Tracker) -> bool:
+        return self.frame.silence or tracker.state.active or tracker.dirty is not None
 
-    def _compare(self, window: Counts, baseline: Counts, own: Counts) -> Assessment:
-        others = Counts(self._documents - own.documents, self._negative - own.negative)
-        return self._detector.assess(window, baseline, others)
+    def evict(self, now: int) -> None:
+        """Forget keys of which nothing is left that a window could show."""
+        limit = now - self.frame.forget_after
+        for name in [name for name, tracker in self.trackers.items() if (tracker.head or 0) < limit and not tracker.state.active]:
+            self.drop(name)
+        self.world_gone += self.frame.world.forget(now)
 
-    def _judge(self, state: KeyState, end: int) -> Judgement | None:
-        """The judgement if the rule holds for the window that ends with minute `end`; else it is noted why not, if near."""
-        rule, window = self.rule, state.window.window(end)
-        if window.documents < rule.min_documents:
-            if window.share >= rule.min_share and 2 * window.documents >= rule.min_documents:
-                reason = f"{window.negative} of {window.documents} negative; {rule.min_documents} documents are needed"
-                self._note(Judgement(state, end, window), DecisionOutcome.TOO_FEW, reason)
-            return None
-        if window.share < rule.min_share:
-            if window.share >= _NEAR_SHARE * rule.min_share:
-                reason = f"{window.negative} of {window.documents} negative ({window.share:.0%}); {rule.min_share:.0%} are needed"
-                self._note(Judgement(state, end, window), DecisionOutcome.BELOW_SHARE, reason)
-            return None
-        judgement = self._assess(state, end, window)
-        assert judgement.assessment is not None
-        assert judgement.baseline is not None
-        p_value = judgement.assessment.p_value
-        if p_value > rule.max_p_value:
-            if p_value <= _NEAR_P * rule.max_p_value:
-                self._note(judgement, DecisionOutcome.NOT_UNUSUAL, f"p must be at most {rule.max_p_value:g}")
-            return None
-        if judgement.baseline.documents < rule.min_documents and not self._knows_the_world(end):
-            reason = f"too little is known before: {judgement.baseline.documents} documents of this key, and the stream has just begun"
-            self._note(judgement, DecisionOutcome.NO_BASELINE, reason)
-            return None
-        if state.episode is not None and state.episode.covers(end, self._cool_down):
-            alert_id = state.episode.alert_id(rule.name, state.key)
-            self._note(judgement, DecisionOutcome.COOLING_DOWN, f"silent for {rule.cool_down} after the last alert", alert_id)
-            return None
-        return judgement
+    def _evict_longest_silent(self, newest: str) -> None:
+        heads = {name: tracker.head or 0 for name, tracker in self.trackers.items() if not tracker.state.active and name != newest}
+        for name in sorted(heads, key=lambda name: (heads[name], name))[: max(1, MAX_KEYS // 10)]:
+            self.frame.dropped_until = max(self.frame.dropped_until or 0, heads[name])
+            self.drop(name)
 
-    def _knows_the_world(self, end: int) -> bool:
-        """Other votes can stand in for a missing baseline once the stream has run for a while."""
-        first = self.clock.first
-        return first is not None and end - self.span.window - first >= _WARM_UP_WINDOWS * self.span.window
+    def numbers(self) -> Iterator[int]:
+        """Numbers of texts that votes name."""
+        for tracker in self.trackers.values():
+            for hour in tracker.hours.values():
+                rows = hour.rows()
+                for field in ("source", "cast", "language", "topic"):
+                    yield from set(rows[field].tolist())
 
-    def _speak_or_hold(self, judgement: Judgement) -> None:
-        explanation = self._explain(judgement)
-        if explanation is not None:
-            told = f"whose alert is {explanation.alert_id}" if explanation.alert_id else "which has no alert of its own"
-            rest = explanation.rest
-            reason = (
-                f"held: {explanation.negative} of {judgement.window.negative} negative votes name {explanation.cause.name} "
-                f"({explanation.cause}), {told}; without it {rest.negative} of {rest.documents} are negative, which is not unusual"
-            )
-            self._note(judgement, DecisionOutcome.HELD, reason, explanation.alert_id)
-            return
-        state, assessment = judgement.state, judgement.assessment
-        assert assessment is not None
-        episode = Episode(start=judgement.end, share=judgement.window.share, expected=assessment.expected_share)
-        state.episode = episode
-        self._spoken[str(state.key)] = state
-        self.changed.add(str(state.key))
-        alert = compose_alert(self.rule, judgement, episode, AlertStatus.FIRING)
-        self.alerts.append(alert)
-        self.decisions.append(compose_decision(self.rule, judgement, DecisionOutcome.FIRED, "fired", alert.id))
-
-    def _explain(self, judgement: Judgement) -> Explanation | None:
-        key, end, rule = judgement.state.key, judgement.end, self.rule
-        assert judgement.baseline is not None
-        votes = [vote for vote, counted in judgement.state.window.votes(end) if counted]
-        speaking = {
-            state.key.value: state.episode.alert_id(rule.name, state.key)
-            for state in self._spoken.values()
-            if state.key.kind == "entity" and state.episode is not None and state.episode.covers(end, self._cool_down)
-        }
-        found = causes(key, votes, speaking)
-        if not found:
-            return None
-        rest = remainder(votes, {entity for entity, _ in found})
-        if rest.documents >= rule.min_documents and rest.share >= rule.min_share:
-            alone = self._compare(rest, judgement.baseline, judgement.window)
-            if alone.p_value <= rule.max_p_value:
-                return None
-        entity, negative = found[0]
-        known = self.keys.get(f"entity:{entity}")
-        cause = known.key if known else Key(kind="entity", value=entity, name=entity)
-        return Explanation(cause, speaking.get(entity), negative, rest)
-
-    def _resolve_if_over(self, state: KeyState, episode: Episode) -> None:
-        end = state.window.head
-        assert end is not None
-        if end > episode.start:
-            window = state.window.window(end)
-            if episode.is_over(window.share):
-                self._resolve(state, episode, end, window)
-
-    def _resolve(self, state: KeyState, episode: Episode, end: int, window: Counts) -> None:
-        state.episode = Episode(episode.start, episode.share, episode.expected, firing=False)
-        self.changed.add(str(state.key))
-        judgement = self._assess(state, end, window)
-        alert = compose_alert(self.rule, judgement, episode, AlertStatus.RESOLVED)
-        self.alerts.append(alert)
-        reason = "back near the baseline" if window.documents else "nothing was heard for a whole window"
-        self.decisions.append(compose_decision(self.rule, judgement, DecisionOutcome.RESOLVED, reason, alert.id))
-
-    def _note(self, judgement: Judgement, outcome: DecisionOutcome, reason: str, alert_id: str | None = None) -> None:
-        """Write a decision down: one of a kind for a key and hour, so that the log stays readable and bounded."""
-        state, hour = judgement.state, judgement.end // 60
-        if state.noted.get(outcome.value) == hour:
-            return
-        state.noted[outcome.value] = hour
-        self.changed.add(str(state.key))
-        self.decisions.append(compose_decision(self.rule, judgement, outcome, reason, alert_id))
-
-    def _time_passed(self, before: int, now: int) -> None:
-        window = self.span.window
-        for name, state in list(self._spoken.items()):
-            episode, head = state.episode, state.window.head
-            assert episode is not None
-            assert head is not None
-            if episode.firing and now - head >= window:
-                self._resolve(state, episode, head + window, Counts(0, 0))
-            elif not episode.covers(now, self._cool_down) and now - episode.start > self._cool_down + self.span.lateness:
-                del self._spoken[name]
-        if now // 1440 != before // 1440 or len(self.keys) > MAX_KEYS:
-            self._evict(now)
-
-    def _evict(self, now: int) -> None:
-        limit = now - self.span.kept_counts
-        heads = {name: state.window.head or 0 for name, state in self.keys.items() if not (state.episode and state.episode.firing)}
-        idle = [name for name, head in heads.items() if head < limit]
-        if len(self.keys) - len(idle) > MAX_KEYS:
-            idle = sorted(heads, key=lambda name: (heads[name], name))[: len(self.keys) - MAX_KEYS + MAX_KEYS // 10]
-        for name in idle:
-            state = self.keys.pop(name)
-            self._documents -= state.window.documents
-            self._negative -= state.window.negative
-            self._spoken.pop(name, None)
-            self.changed.discard(name)
-            self.evicted[name] = state.window.parts()
-        self.silent.extend(self.clock.forget(limit))
-
-
-def _vote(document: ScoredDocument, minute: int) -> Vote:
-    assert document.sentiment is not None
-    negative = document.sentiment.label is SentimentLabel.NEGATIVE
-    title = (document.title or document.text)[:_TITLE] if negative else ""
-    return Vote(
-        id=document.id,
-        original=document.duplicate_of or document.id,
-        minute=minute,
-        negative=negative,
-        score=document.sentiment.score,
-        source=document.source,
-        language=document.language.code,
-        entities=tuple(entity.id for entity in document.entities),
-        published=document.published_at.timestamp(),
-        title=title,
-        url=document.url if negative else None,
-    )
+    def drop(self, name: str) -> None:
+        """Forget a key."""
+        tracker = self.trackers.pop(name)
+        self.dirty.pop(name, None)
+        self.active.pop(name, None)
+        touched = self.frame.touched.pop(name, set())
+        parts = {(number, part) for number, hour in tracker.hours.items() for part in range(hour.parts)} | touched
+        days = {int(hour) // 24 for hour in tracker.history.rows["hour"]} if tracker.history else set()
+        days |= {day for other, day in self.frame.days_touched if other == name}
+        self.evicted[name] = (sorted(parts), sorted({number for number, _ in parts}), sorted(days))

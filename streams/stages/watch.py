@@ -2,19 +2,24 @@
 
 Order matters for a crash at any point: first the state with the alerts in its outbox, then the alerts, then the ledger.
 After a restart the outbox is sent again; the same alert keeps its id.
+
+The engine knows event time only. When no document has come for a moment, the stage tells it how late it is: live streams by
+the wall clock, so that silence is noticed; of old text that is replayed only the hop that was begun ends.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import structlog
 from pydantic import ValidationError
 
-from streams.alerts.engine import Engine
+from streams.alerts.engine import Engine, EngineResult
+from streams.alerts.sighting import sighting
 from streams.documents import Alert, Decision, ScoredDocument, read_scored
 from streams.errors import PermanentError, TransientError
 from streams.ledger import Ledger
@@ -23,10 +28,19 @@ from streams.sinks.search import SearchSink
 from streams.stages.contract import Delivery, Producer, Record
 from streams.state import StateStore
 
-__all__ = ["MAX_DECISIONS_WAITING", "WatchStage", "alert_record"]
+__all__ = ["IDLE_SECONDS", "LIVE_MINUTES", "MAX_DECISIONS_WAITING", "START_SECONDS", "WatchStage", "alert_record"]
 
 MAX_DECISIONS_WAITING = 10_000
 """Decisions held while the search server is away; the oldest are dropped beyond that, and counted."""
+
+IDLE_SECONDS = 5.0
+"""After so long without a document time is taken to have passed: those that are on their way would else seem late."""
+
+START_SECONDS = 60.0
+"""The same before the first document after a start: the broker may need a while."""
+
+LIVE_MINUTES = 24 * 60
+"""A stream whose newest document is older is a replay: the wall clock says nothing about it."""
 
 log = structlog.get_logger(__name__)
 
@@ -47,10 +61,20 @@ class WatchStage:
         sink: takes decisions; a search server that is away delays them, never an alert.
         ledger: hears which documents the state holds.
         metrics: counts alerts.
+        clock: seconds since 1970-01-01 UTC.
     """
 
     def __init__(
-        self, engine: Engine, store: StateStore, producer: Producer, topic: str, sink: SearchSink, ledger: Ledger, metrics: Metrics
+        self,
+        engine: Engine,
+        store: StateStore,
+        producer: Producer,
+        topic: str,
+        sink: SearchSink,
+        ledger: Ledger,
+        metrics: Metrics,
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._engine = engine
         self._store = store
@@ -62,11 +86,15 @@ class WatchStage:
         self._decisions: deque[Decision] = deque()
         self._changes: dict[str, bytes | None] = {}
         self._saving = asyncio.Lock()
+        self._turn = asyncio.Lock()
+        self._clock = clock
+        self._quiet_until: float | None = None
         self._unsent: list[Alert] = []
 
     async def open(self) -> None:
         """Restore the state. Raises TransientError when the store is away."""
         self._engine.restore(await self._store.load())
+        self._quiet_until = self._clock() + START_SECONDS
 
     async def resend(self) -> None:
         """Send the alerts whose delivery nobody confirmed before the last stop. Raises TransientError."""
@@ -87,7 +115,28 @@ class WatchStage:
         for delivery in deliveries:
             with suppress(ValidationError):
                 documents.append(read_scored(delivery.value))
-        result = self._engine.observe(documents)
+        async with self._turn:
+            await self._tell(self._engine.observe([sighting(document) for document in documents]))
+            await self._ledger.watched([document.origin for document in documents])
+            self._metrics.watched.inc(len(documents))
+            await self._write_decisions()
+            self._quiet_until = self._clock() + IDLE_SECONDS
+
+    async def tick(self) -> None:
+        """To be called every few seconds: if no document has come for a moment, time has passed nevertheless.
+
+        Raises:
+            TransientError: state or alerts could not be written; the next call tries again.
+        """
+        now, newest = self._clock(), self._engine.newest
+        if self._quiet_until is None or now < self._quiet_until or newest is None or self._turn.locked():
+            return
+        minute = int(now // 60)
+        async with self._turn:
+            await self._tell(self._engine.advance(minute if abs(minute - newest) <= LIVE_MINUTES else self._engine.next_end))
+            await self._write_decisions()
+
+    async def _tell(self, result: EngineResult) -> None:
         self._decisions.extend(result.decisions)
         for reason, count in result.ignored.items():
             self._metrics.ignored.labels(reason=reason).inc(count)
@@ -99,9 +148,6 @@ class WatchStage:
         while self._unsent:
             await self._send(self._unsent[0])
             self._unsent.pop(0)
-        await self._ledger.watched([document.origin for document in documents])
-        self._metrics.watched.inc(len(documents))
-        await self._write_decisions()
 
     async def _send(self, alert: Alert) -> None:
         """Send `alert`; where its topic takes only small messages, with as much of its evidence as that takes.

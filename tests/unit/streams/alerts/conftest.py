@@ -5,10 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from streams.alerts.rule import Rule
+from streams.alerts.rules.defaults import default_rules
+from streams.alerts.rules.ruleset import RuleSet
+from streams.alerts.sighting import Sighting, sighting
 from streams.documents import EntityMention, Language, ScoredDocument, Sentiment, Timings, Unscored
 from streams.settings import AlertSettings
 
@@ -51,8 +54,14 @@ def make_document(
     )
 
 
-def make_rule(**changed: object) -> Rule:
-    return Rule.from_settings(AlertSettings.model_validate(changed))
+def make_rules(**changed: object) -> RuleSet:
+    """The rules that a service has without a rule file: negative share of entities, and of tags."""
+    return default_rules(AlertSettings.model_validate(changed))
+
+
+def make_sighting(*args: Any, **changed: Any) -> Sighting:
+    """As `make_document`, for the engine."""
+    return sighting(make_document(*args, **changed))
 
 
 def make_crisis(seed: int = 1, *, days: int = 3, others: int = 8) -> list[ScoredDocument]:
@@ -85,10 +94,15 @@ def document() -> Callable[..., ScoredDocument]:
 
 
 @pytest.fixture
-def rule() -> Callable[..., Rule]:
-    return make_rule
+def seen() -> Callable[..., Sighting]:
+    return make_sighting
 
 
 @pytest.fixture
-def crisis() -> Callable[..., list[ScoredDocument]]:
-    return make_crisis
+def rules() -> Callable[..., RuleSet]:
+    return make_rules
+
+
+@pytest.fixture
+def crisis() -> Callable[..., list[Sighting]]:
+    return lambda *args, **changed: [sighting(item) for item in make_crisis(*args, **changed)]

@@ -8,8 +8,9 @@ from functools import cache
 import pytest
 
 from streams.alerts.engine import Engine
-from streams.alerts.rule import Rule
-from streams.documents import AlertStatus, EntityMention, Language, RawDocument, ScoredDocument, Sentiment, Timings, Topic, parse_raw
+from streams.alerts.rules.defaults import default_rules
+from streams.alerts.sighting import sighting
+from streams.documents import Alert, EntityMention, Language, RawDocument, ScoredDocument, Sentiment, Timings, Topic, parse_raw
 from streams.errors import PermanentError
 from streams.newswire import documents, entities, truths
 from streams.settings import AlertSettings
@@ -66,16 +67,25 @@ def scored(seed: int, wrong: float) -> list[ScoredDocument]:
     return found
 
 
-def firing(items: list[ScoredDocument]) -> list[str]:
-    result = Engine([Rule.from_settings(AlertSettings())]).observe(items)
-    return [str(alert.key) for alert in result.alerts if alert.status is AlertStatus.FIRING]
+def told(items: list[ScoredDocument], size: int | None = None) -> list[Alert]:
+    """All alerts, those too that are told when the last hop is over."""
+    engine = Engine(default_rules(AlertSettings()))
+    size = size or len(items)
+    alerts: list[Alert] = []
+    for first in range(0, len(items), size):
+        alerts += engine.observe([sighting(item) for item in items[first : first + size]]).alerts
+    return [*alerts, *engine.advance(engine.next_end).alerts]
+
+
+def firing(items: list[ScoredDocument], size: int | None = None) -> list[str]:
+    return [str(alert.key) for alert in told(items, size) if alert.reason == "fired"]
 
 
 def test_the_truth_raises_the_alert_of_the_crisis_and_nothing_else():
-    result = Engine([Rule.from_settings(AlertSettings())]).observe(scored(0, 0.0))
-    alert = result.alerts[0]
-    assert {str(item.key) for item in result.alerts} == {CRISIS}
-    assert [item.status.value for item in result.alerts].count("firing") == 1
+    alerts = told(scored(0, 0.0))
+    alert = alerts[0]
+    assert {str(item.key) for item in alerts} == {CRISIS}
+    assert [item.reason for item in alerts] == ["fired", "silent"]
     crisis = {raw.document_id for raw in readable() if raw.url and truths()[raw.url].crisis}
     assert {item.id for item in alert.evidence} <= crisis
     assert len(alert.languages) >= 5
@@ -85,6 +95,11 @@ def test_the_truth_raises_the_alert_of_the_crisis_and_nothing_else():
 @pytest.mark.parametrize("seed", range(20))
 def test_a_model_that_errs_in_every_seventh_document_raises_the_same(seed):
     assert firing(scored(seed, 0.15)) == [CRISIS]
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_cut_into_batches_it_raises_the_same(size):
+    assert firing(scored(3, 0.15), size) == [CRISIS]
 
 
 @pytest.mark.parametrize("seed", range(10))

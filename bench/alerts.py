@@ -1,0 +1,151 @@
+"""How many sightings a second the alert engine takes on one core, and how much memory live keys need.
+
+    python -m bench.alerts [--sightings 40000] [--keys 50000] [--repeat 3]
+
+The stream is made to resemble news and social text: 400 entities and 60 tags of Zipf popularity, one to three keys a
+document, ten sources, half of the documents by one of 5,000 authors, every eighth a near-copy, a quarter negative, 20
+documents a minute, up to two minutes out of order, read in batches of 256. Two rules: the negative share of every entity,
+and of every tag, against its past. Prints JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import random
+import time
+from collections.abc import Iterator
+from itertools import accumulate
+from pathlib import Path
+
+from streams.alerts.engine import Engine
+from streams.alerts.rules.defaults import default_rules
+from streams.alerts.sighting import Sighting
+from streams.settings import AlertSettings
+
+__all__ = ["live_keys", "mix", "rate", "resident_bytes"]
+
+_START = 29_500_000
+_LANGUAGES = ("en", "de", "es", "fr", "zh", "ar", "hi", "ja", "ru", "pt")
+
+
+def mix(count: int, seed: int = 1) -> list[Sighting]:
+    """`count` sightings of the realistic mix; see the module."""
+    choose = random.Random(seed)
+    entities = [f"entity-{number}" for number in range(400)]
+    tags = [f"tag-{number}" for number in range(60)]
+    popular = list(accumulate(1 / (number + 3) for number in range(400)))
+    made: list[Sighting] = []
+    for number in range(count):
+        copy = number > 100 and choose.random() < 0.125
+        negative = choose.random() < 0.25
+        minute = _START + number // 20 - choose.randrange(3)
+        named = tuple(dict.fromkeys(choose.choices(entities, cum_weights=popular, k=choose.choice((1, 1, 2)))))
+        tagged = (tags[choose.randrange(60)],) if choose.random() < 0.5 else ()
+        made.append(
+            Sighting(
+                id=f"{number:032x}",
+                original=f"{choose.randrange(number - 100, number):032x}" if copy else f"{number:032x}",
+                minute=minute,
+                received=minute,
+                scored=True,
+                negative=negative,
+                score=-choose.random() if negative else choose.random(),
+                source=f"source-{choose.randrange(10)}",
+                author=f"author-{choose.randrange(5000)}" if number % 2 else "",
+                language=choose.choice(_LANGUAGES),
+                topic="economy",
+                entities=named,
+                names=named,
+                tags=tagged,
+                tag_names=tagged,
+                title=f"Headline {number} about {named[0]} and what became of it in the afternoon",
+                text="",
+                url=f"https://source.example/{number}",
+            )
+        )
+    return made
+
+
+def rate(sightings: list[Sighting], *, batch: int = 256, save: bool = False) -> float:
+    """Sightings a second of processor time; with `save`, the state's changes are taken after every batch."""
+    engine = Engine(default_rules(AlertSettings()))
+    gc.collect()
+    start = time.process_time()
+    for first in range(0, len(sightings), batch):
+        engine.observe(sightings[first : first + batch])
+        if save:
+            engine.changes()
+    return len(sightings) / (time.process_time() - start)
+
+
+def live_keys(count: int, documents: int = 10) -> Iterator[Sighting]:
+    """`documents` sightings for each of `count` entities, spread over a day; three quarters of the keys in other hours than the rest."""
+    choose = random.Random(2)
+    total = count * documents
+    for number in range(total):
+        minute = _START + number * 1440 // total
+        negative = choose.random() < 0.25
+        yield Sighting(
+            id=f"{number:032x}",
+            original=f"{number:032x}",
+            minute=minute,
+            received=minute,
+            scored=True,
+            negative=negative,
+            score=-0.8 if negative else 0.4,
+            source=f"source-{number % 50}",
+            language=_LANGUAGES[number % 10],
+            topic="economy",
+            entities=(f"entity-{choose.randrange(count)}",),
+            names=("Name",),
+            title=f"Headline {number} about what became of it in the afternoon of the day",
+            url=f"https://source-{number % 50}.example/articles/{number}",
+        )
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("no VmRSS in /proc/self/status")
+
+
+def _memory(keys: int) -> dict[str, object]:
+    gc.collect()
+    before = resident_bytes()
+    engine = Engine(default_rules(AlertSettings()))
+    batch: list[Sighting] = []
+    for sighting in live_keys(keys):
+        batch.append(sighting)
+        if len(batch) == 1000:
+            engine.observe(batch)
+            engine.changes()
+            batch = []
+    engine.observe(batch)
+    engine.changes()
+    gc.collect()
+    return {"live_keys": engine.keys, "documents": keys * 10, "resident_megabytes": round((resident_bytes() - before) / 1e6, 1)}
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sightings", type=int, default=40_000)
+    parser.add_argument("--keys", type=int, default=50_000)
+    parser.add_argument("--repeat", type=int, default=3)
+    options = parser.parse_args()
+    result: dict[str, object] = {}
+    if options.keys:
+        result["memory"] = _memory(options.keys)
+    if options.sightings:
+        sightings = mix(options.sightings)
+        result["sightings_per_second"] = round(max(rate(sightings) for _ in range(options.repeat)))
+        result["sightings_per_second_with_changes"] = round(max(rate(sightings, save=True) for _ in range(options.repeat)))
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""What counts once: near-copies of a story, and the many documents of one author or source.
+
+A weight belongs to a document, not to a window, so that window and baseline are counted on the same footing, and it
+depends on earlier documents only:
+
+* Within one window a family of near-copies has one vote: a member counts fully only when no earlier member, by
+  (minute, copy, id), lies within one window before it. Further ones weigh ``counting.copy_weight``.
+* Of one author (and of one source, where that is capped) no more than the cap count within any window: a document
+  weighs nothing when as many that count lie within one window before it. Who writes steadily keeps his cap in every
+  window; who floods is cut down to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.alerts.rules.model import Counting
+from streams.alerts.votes import Flag, Votes
+
+__all__ = ["Weights", "settled_weights", "weigh"]
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Of each row: its weight in [0, 1], and whether it is 0 because of a cap."""
+
+    weight: NDArray[np.float64]
+    capped: NDArray[np.bool_]
+
+
+def settled_weights(rows: Votes, counting: Counting) -> Weights:
+    """What was written down of rows whose flag says that they are settled."""
+    flags = rows["flags"]
+    capped = (flags & Flag.CAPPED) != 0
+    weight = np.where(capped, 0.0, np.where((flags & Flag.MUTED) != 0, counting.copy_weight, 1.0))
+    return Weights(weight, capped)
+
+
+def weigh(minutes: NDArray[np.int64], rows: Votes, known: Weights, counting: Counting, window: int) -> Weights:
+    """Weights of `rows`, of which the first ``len(known.weight)`` are decided already and the rest come later in time.
+
+    Args:
+        minutes: event time of each row.
+        rows: in any order, but no row behind the known ones is earlier than the hour after them.
+        known: what is decided of the earliest rows.
+        counting: the rule's.
+        window: its window, in minutes.
+    """
+    order = np.lexsort((rows["id"], (rows["flags"] & Flag.COPY) != 0, minutes))
+    at = minutes[order]
+    muted = _muted(at, rows["original"][order], window)
+    weight = np.where(muted, counting.copy_weight, 1.0)
+    capped = np.zeros(len(rows), dtype=np.bool_)
+    first = len(known.weight)
+    if first:
+        # The known ones come first in time as well: their hours are over where those of the rest begin.
+        weight[:first] = known.weight[order[:first]]
+        capped[:first] = known.capped[order[:first]]
+    for cap, field in ((counting.per_author, "author"), (counting.per_source, "source")):
+        if cap:
+            _cap(at, rows[field][order], weight, capped, first, cap, window)
+    result = Weights(np.empty(len(rows)), np.empty(len(rows), dtype=np.bool_))
+    result.weight[order] = weight
+    result.capped[order] = capped
+    return result
+
+
+def _muted(at: NDArray[np.int64], families: NDArray[np.uint64], window: int) -> NDArray[np.bool_]:
+    together = np.argsort(families, kind="stable")
+    family, moment = families[together], at[together]
+    late = np.zeros(len(at), dtype=np.bool_)
+    late[1:] = (family[1:] == family[:-1]) & (moment[1:] - moment[:-1] < window)
+    muted = np.empty(len(at), dtype=np.bool_)
+    muted[together] = late
+    return muted
+
+
+def _cap(
+    at: NDArray[np.int64],
+    whose: NDArray[np.unsignedinteger[Any]],
+    weight: NDArray[np.float64],
+    capped: NDArray[np.bool_],
+    first: int,
+    cap: int,
+    window: int,
+) -> None:
+    """Take the weight of what is beyond `cap`; in place. Only who has more than `cap` rows is looked at one by one."""
+    numbers, counts = np.unique(whose, return_counts=True)
+    for number in numbers[counts > cap]:
+        if number == 0:
+            continue
+        counted: list[int] = []
+        for place in np.flatnonzero(whose == number).tolist():
+            if place < first:
+                if weight[place] >= 1.0:
+                    counted.append(int(at[place]))
+            elif capped[place]:
+                continue
+            elif len(counted) >= cap and at[place] - counted[-cap] < window:
+                weight[place] = 0.0
+                capped[place] = True
+            elif weight[place] >= 1.0:
+                counted.append(int(at[place]))

@@ -1,0 +1,412 @@
+"""One rule, one key: its votes over event time, the windows that they change, the episodes that come of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from operator import attrgetter
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.alerts.counting import Weights, settled_weights, weigh
+from streams.alerts.fold import IDLE, Published, State
+from streams.alerts.frame import Frame
+from streams.alerts.history import History
+from streams.alerts.tally import Tally
+from streams.alerts.votes import VOTE, Flag, Hour, Packed, Votes
+from streams.alerts.watermark import Ignored
+from streams.documents import Key
+
+__all__ = ["Tracker", "Window"]
+
+_FEW = 64
+_SCALE = 10_000.0
+_MINUTES = 60
+
+
+class Window(NamedTuple):
+    """Votes of a span: their minutes (event time), rows, weights, and which of them are capped."""
+
+    minutes: NDArray[np.int64]
+    rows: Votes
+    weights: NDArray[np.float64]
+    capped: NDArray[np.bool_]
+
+
+class _Raw:
+    """Unweighted sums of a hop, to see at once that a window is nothing special."""
+
+    __slots__ = ("authors", "copies", "documents", "hop", "negative", "score", "scored")
+
+    def __init__(self, hop: int) -> None:
+        self.hop = hop
+        self.documents = self.scored = self.negative = self.score = self.copies = 0
+        self.authors: list[int] = []
+
+
+_hop_of = attrgetter("hop")
+
+
+class Tracker:
+    """Votes and episodes of one key. The sums are a function of the set of documents, not of their order.
+
+    Attributes:
+        name: ``kind:value``.
+        hours: votes by hour of event time (hours since 1970-01-01 UTC).
+        history: sums of the hours before.
+        head: newest minute of a vote.
+        since: minute before which the key may have been forgotten; its counts are complete from then on.
+        dirty: earliest hop with votes that were not judged; None without.
+        judged: latest hop that is over and was judged while an episode lasted.
+        states: (end, state of the fold after the window that ends then), where it changed; the first stands for all before.
+        published: what was told.
+        noted: the hour in which each kind of decision was last written down.
+        changed: whether its header must be saved.
+    """
+
+    __slots__ = (
+        "_raw", "_stale", "changed", "dirty", "frame", "head", "history", "hours", "judged", "key", "name", "noted", "published",
+        "since", "states",
+    )  # fmt: skip
+
+    def __init__(self, frame: Frame, key: Key, name: str) -> None:
+        self.frame = frame
+        self.key = key
+        self.name = name
+        self.hours: dict[int, Hour] = {}
+        self.history: History | None = None
+        self.head: int | None = None
+        self.since = frame.dropped_until
+        self.dirty: int | None = None
+        self.judged: int | None = None
+        self.states: list[tuple[int, State]] | None = None
+        self.published: tuple[Published, ...] = ()
+        self.noted: dict[str, int] | None = None
+        self.changed = True
+        self._raw: list[_Raw] = []
+        self._stale: int | None = None
+
+    @property
+    def state(self) -> State:
+        """Where the fold stands."""
+        return self.states[-1][1] if self.states else IDLE
+
+    @property
+    def horizon(self) -> int:
+        """Votes before this minute come too late."""
+        return -(1 << 40) if self.head is None else self.head - self.frame.lateness
+
+    @property
+    def known_since(self) -> int:
+        """Minute since which the counts are complete."""
+        first = self.frame.known_since
+        assert first is not None
+        return first if self.since is None else max(first, self.since)
+
+    @property
+    def _settled_until(self) -> int:
+        """Hours before this one weigh what was written down, or one where nothing was."""
+        assert self.head is not None
+        return (self.head - self.head % _MINUTES - self.frame.kept) // _MINUTES + self.frame.context
+
+    def add(self, packed: Packed) -> Ignored | None:
+        """Count a vote; why not, if it was not."""
+        frame, minute = self.frame, packed.minute
+        if minute < self.horizon:
+            return Ignored.LATE
+        number = minute // _MINUTES
+        hour = self.hours.get(number)
+        if hour is None:
+            new_day = all(other // 24 != number // 24 for other in self.hours)
+            hour = self.hours[number] = Hour()
+        else:
+            identity = packed.id
+            if hour.full_for(identity):
+                return Ignored.CROWDED
+            if hour.knows(identity):
+                return Ignored.REDELIVERED
+            new_day = False
+        parts = frame.touched[self.name]
+        if hour.add(packed.vote):
+            parts.update((number, part) for part in range(hour.parts + 1))
+        else:
+            parts.add((number, (len(hour) - 1) // 256))
+        if (packed.negative or frame.shows_all) and hour.keep(packed.kept):
+            frame.kept_touched.add((self.name, number))
+        frame.world.add(packed, new_day)
+        hop = minute // frame.hop
+        if self.dirty is None or hop < self.dirty:
+            self.dirty = hop
+        if self._stale is None or number < self._stale:
+            self._stale = number
+        self._count_raw(hop, packed)
+        if self.head is None:
+            self.head = minute
+        elif minute > self.head:
+            before, self.head = self.head, minute
+            if before // _MINUTES != number:
+                self._close(before // _MINUTES)
+        return None
+
+    def _count_raw(self, hop: int, packed: Packed) -> None:
+        raw, reach = self._raw, 2 * self.frame.size
+        if not raw or hop > raw[-1].hop:
+            entry = _Raw(hop)
+            raw.append(entry)
+            while raw[0].hop <= hop - reach:
+                del raw[0]
+        elif hop == raw[-1].hop:
+            entry = raw[-1]
+        elif hop <= raw[-1].hop - reach:
+            return
+        else:
+            found = next((entry for entry in raw if entry.hop == hop), None)
+            if found is None:
+                found = _Raw(hop)
+                raw.append(found)
+                raw.sort(key=_hop_of)
+            entry = found
+        entry.documents += 1
+        entry.scored += packed.scored
+        entry.negative += packed.negative
+        entry.score += packed.score
+        entry.copies += packed.copy
+        if packed.author:
+            entry.authors.append(packed.author)
+
+    def is_dull(self) -> bool:
+        """Whether nothing but the newest hop is to be judged, and its window is not worth a look; cheap."""
+        raw, frame = self._raw, self.frame
+        if not raw or self.dirty != raw[-1].hop or frame.silence:
+            return False
+        if self.states and (self.states[-1][1].active or self.states[-1][0] > self.dirty * frame.hop):
+            return False
+        first = self.dirty - frame.size
+        documents = scored = negative = score = copies = signed = 0
+        for entry in raw:
+            copies += entry.copies
+            signed += len(entry.authors)
+            if entry.hop > first:
+                documents += entry.documents
+                scored += entry.scored
+                negative += entry.negative
+                score += entry.score
+        if not frame.worth_a_look(documents, scored, negative, score / _SCALE):
+            return True
+        # What weighs nothing in this window does so because of earlier documents that are at most one window older.
+        cap = frame.rule.counting.per_author
+        doubtful = copies
+        if cap and signed > cap:
+            doubtful += sum(count - cap for count in Counter(author for entry in raw for author in entry.authors).values() if count > cap)
+        return not frame.share_may_suffice(scored, negative, doubtful)
+
+    # --- what votes weigh -----------------------------------------------------------------------------------------
+
+    def _close(self, before: int) -> None:
+        """Turn hours that no window shows any more into sums; settle those that lose what decides about them."""
+        assert self.head is not None
+        frame = self.frame
+        oldest = (self.head - self.head % _MINUTES - frame.kept) // _MINUTES
+        settled_before = before - frame.kept // _MINUTES + frame.context
+        for number in sorted(number for number in self.hours if settled_before <= number < self._settled_until):
+            self._settle_weights(number)
+        for number in sorted(number for number in self.hours if number < oldest):
+            hour = self.hours.pop(number)
+            sums = self._plain_sums(hour) if hour.sums is None else Tally(*(float(value) for value in hour.sums.sum(axis=0)))
+            if frame.baseline:
+                if self.history is None:
+                    self.history = History()
+                self.history.add(number, sums)
+                frame.days_touched.add((self.name, number // 24))
+            frame.touched[self.name].update((number, part) for part in range(hour.parts))
+            frame.kept_touched.add((self.name, number))
+        if self.history is not None and self.head // 1440 != before // 24:
+            frame.days_touched.update((self.name, day) for day in self.history.forget((self.head - frame.history) // _MINUTES))
+
+    def _settle_weights(self, number: int) -> None:
+        hour = self.hours[number]
+        if hour.votes[-1] & Flag.SETTLED or self._all_count(number):
+            return
+        self.weigh()
+        assert hour.weights is not None
+        assert hour.capped is not None
+        if bool((hour.weights == 1.0).all()):
+            return
+        flags = np.where(hour.capped, Flag.CAPPED, np.where(hour.weights < 1.0, Flag.MUTED, 0)).astype(np.uint8)
+        hour.settle(flags)
+        self.frame.touched[self.name].update((number, part) for part in range(hour.parts + 1))
+
+    def _all_count(self, number: int) -> bool:
+        """Whether every vote of an hour certainly weighs one: found without numpy, for the many keys with few votes."""
+        counting = self.frame.rule.counting
+        around = [hour for other in range(number - self.frame.context, number + 1) if (hour := self.hours.get(other))]
+        if any(hour.copies for hour in around) or counting.per_source:
+            return False
+        rows = sum(len(hour) for hour in around)
+        if not counting.per_author or rows <= counting.per_author:
+            return True
+        if rows > _FEW:
+            return False
+        authors = Counter(author for hour in around for *_, author in hour.plain() if author)
+        return not authors or max(authors.values()) <= counting.per_author
+
+    def _plain_sums(self, hour: Hour) -> Tally:
+        """Sums of an hour whose weights are settled."""
+        weight = self.frame.rule.counting.copy_weight
+        documents = scored = negative = score = 0.0
+        for _, flags, value, _ in hour.plain():
+            if flags & Flag.CAPPED:
+                continue
+            vote = weight if flags & Flag.MUTED else 1.0
+            documents += vote
+            scored += vote * (flags & Flag.SCORED)
+            negative += vote * (flags & Flag.NEGATIVE) / Flag.NEGATIVE
+            score += vote * value
+        return Tally(documents, scored, negative, score / _SCALE)
+
+    def weigh(self) -> None:
+        """Decide what every vote weighs whose weight may have changed."""
+        frame, hours = self.frame, self.hours
+        stale = [number for number, hour in hours.items() if hour.weights is None or (self._stale is not None and number >= self._stale)]
+        self._stale = None
+        if not stale:
+            return
+        counting = frame.rule.counting
+        first = min(stale)
+        wanted = sorted(number for number in hours if number >= first)
+        while wanted and wanted[0] < self._settled_until:
+            number = wanted.pop(0)
+            rows = hours[number].rows()
+            self._set(number, rows, settled_weights(rows, counting))
+        if not wanted:
+            return
+        context = [number for number in sorted(hours) if wanted[0] - frame.context <= number < wanted[0]]
+        blocks = [hours[number].rows() for number in (*context, *wanted)]
+        rows = np.concatenate(blocks)
+        minutes = np.repeat(np.array([*context, *wanted], dtype=np.int64) * _MINUTES, [len(block) for block in blocks]) + rows["minute"]
+        weights, capped = [hours[number].weights for number in context], [hours[number].capped for number in context]
+        known = Weights(
+            np.concatenate([item for item in weights if item is not None] or [np.empty(0)]),
+            np.concatenate([item for item in capped if item is not None] or [np.empty(0, dtype=np.bool_)]),
+        )
+        result = weigh(minutes, rows, known, counting, frame.window)
+        place = len(known.weight)
+        for number, block in zip(wanted, blocks[len(context) :], strict=True):
+            part = slice(place, place + len(block))
+            self._set(number, block, Weights(result.weight[part], result.capped[part]))
+            place += len(block)
+
+    def _set(self, number: int, rows: Votes, weights: Weights) -> None:
+        hour, frame = self.hours[number], self.frame
+        hops = _MINUTES // frame.hop
+        place = rows["minute"] // frame.hop
+        flags = rows["flags"]
+        sums = np.zeros((hops, 4))
+        # Whole and part votes are summed apart, as whole numbers: the order of the rows must not show in the last digit.
+        for value in (1.0, frame.rule.counting.copy_weight):
+            counts = weights.weight == value
+            if value == 0.0 or not counts.any():
+                continue
+            at = place[counts]
+            chosen = flags[counts]
+            sums[:, 0] += value * np.bincount(at, minlength=hops)
+            sums[:, 1] += value * np.bincount(at, weights=(chosen & Flag.SCORED) != 0, minlength=hops)
+            sums[:, 2] += value * np.bincount(at, weights=(chosen & Flag.NEGATIVE) != 0, minlength=hops)
+            sums[:, 3] += value * np.bincount(at, weights=rows["score"][counts], minlength=hops) / _SCALE
+            if value == frame.rule.counting.copy_weight:
+                break
+        hour.weights, hour.capped, hour.sums = weights.weight, weights.capped, sums
+        hour.total = sums.sum(axis=0)
+
+    # --- what a window shows --------------------------------------------------------------------------------------
+
+    def buckets(self, first: int, count: int) -> NDArray[np.float64]:
+        """Weighted sums of `count` hops from hop `first` on; shape (count, 4). Votes must be weighed."""
+        hops = _MINUTES // self.frame.hop
+        out = np.zeros((count, 4))
+        for number in range(first // hops, (first + count - 1) // hops + 1):
+            hour = self.hours.get(number)
+            if hour is None or hour.sums is None:
+                continue
+            start = number * hops - first
+            low, high = max(0, start), min(count, start + hops)
+            out[low:high] = hour.sums[low - start : high - start]
+        return out
+
+    def hourly(self, first: int, count: int) -> NDArray[np.float64]:
+        """Weighted sums of `count` hours from hour `first` on; shape (count, 4). Votes must be weighed."""
+        out = np.zeros((count, 4))
+        if self.history is not None and count:
+            self.history.fill(out, first)
+        for number, hour in self.hours.items():
+            if first <= number < first + count and hour.total is not None:
+                out[number - first] = hour.total
+        return out
+
+    def window(self, start: int, end: int) -> Window:
+        """Votes of the minutes [start, end), hour by hour. Votes must be weighed."""
+        minutes: list[NDArray[np.int64]] = []
+        rows: list[Votes] = []
+        weights: list[NDArray[np.float64]] = []
+        capped: list[NDArray[np.bool_]] = []
+        for number in range(start // _MINUTES, (end - 1) // _MINUTES + 1):
+            hour = self.hours.get(number)
+            if hour is None or hour.weights is None or hour.capped is None:
+                continue
+            block = hour.rows()
+            at = block["minute"].astype(np.int64) + number * _MINUTES
+            inside = (at >= start) & (at < end)
+            minutes.append(at[inside])
+            rows.append(block[inside])
+            weights.append(hour.weights[inside])
+            capped.append(hour.capped[inside])
+        if not rows:
+            return Window(np.empty(0, dtype=np.int64), np.empty(0, dtype=VOTE), np.empty(0), np.empty(0, dtype=np.bool_))
+        return Window(np.concatenate(minutes), np.concatenate(rows), np.concatenate(weights), np.concatenate(capped))
+
+    def hops_with_votes(self, first: int) -> list[int]:
+        """Hops from `first` on that hold a vote, ascending."""
+        hops = _MINUTES // self.frame.hop
+        found: set[int] = set()
+        for number, hour in self.hours.items():
+            if number >= first // hops:
+                found.update((np.unique(hour.rows()["minute"] // self.frame.hop).astype(np.int64) + number * hops).tolist())
+        return sorted(hop for hop in found if hop >= first)
+
+    def move(self, frame: Frame) -> None:
+        """Go on under the thresholds of another version of the rule."""
+        self.frame = frame
+        for hour in self.hours.values():
+            hour.weights = hour.sums = None
+        self.restored()
+        if self.head is not None:
+            self.dirty = self.head // frame.hop
+
+    def restored(self) -> None:
+        """Take up what was saved: recount what only serves speed."""
+        if not self.hours:
+            return
+        newest = max(self.hours)
+        minutes = [int(self.hours[newest].rows()["minute"].max())]
+        self.head = max(newest * _MINUTES + minutes[0], self.head or 0)
+        hop = self.head // self.frame.hop
+        counted: dict[int, _Raw] = {}
+        first = hop - 2 * self.frame.size
+        for number in sorted(self.hours):
+            if (number + 1) * _MINUTES <= first * self.frame.hop:
+                continue
+            for minute, flags, score, author in self.hours[number].plain():
+                place = (number * _MINUTES + minute) // self.frame.hop
+                if place > first:
+                    entry = counted.setdefault(place, _Raw(place))
+                    entry.documents += 1
+                    entry.scored += bool(flags & Flag.SCORED)
+                    entry.negative += bool(flags & Flag.NEGATIVE)
+                    entry.score += score
+                    entry.copies += bool(flags & Flag.COPY)
+                    if author:
+                        entry.authors.append(author)
+        self._raw = sorted(counted.values(), key=_hop_of)
+        if self.states:
+            self.judged = self.states[-1][0] // self.frame.hop - 2
