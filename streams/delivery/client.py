@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 import httpcore
+import httpx
 
 from streams.delivery.guard import Guard, GuardedBackend
 from streams.errors import PermanentError, TransientError
@@ -83,11 +83,17 @@ class Client:
             TransientError: no answer in time, or none that is HTTP.
             PermanentError: reason ``webhook.forbidden`` (the address may not be called) or ``webhook.refused`` (not a URL).
         """
-        place = masked(url)
-        sent = {"Host": _host(url), "User-Agent": USER_AGENT, "Accept": "*/*", **headers, "Content-Length": str(len(body))}
+        place, target = _parsed(url)
+        sent = {
+            "Host": target.netloc.decode("ascii"),
+            "User-Agent": USER_AGENT,
+            "Accept": "*/*",
+            **headers,
+            "Content-Length": str(len(body)),
+        }
         try:
             async with asyncio.timeout(seconds):
-                return await self._post(url, body, sent, wanted)
+                return await self._post(target, body, sent, wanted)
         except TimeoutError as error:
             raise TransientError(f"{place}: no answer within {seconds:g} s", mend="is the receiver up?") from error
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
@@ -98,9 +104,10 @@ class Client:
         except PermanentError as error:
             raise PermanentError(f"{place}: {error.message}", reason=error.reason, mend=error.mend) from error
 
-    async def _post(self, url: str, body: bytes, headers: Mapping[str, str], wanted: int) -> Answer:
+    async def _post(self, target: httpx.URL, body: bytes, headers: Mapping[str, str], wanted: int) -> Answer:
         sent = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
-        async with self._pool.stream("POST", url.encode("ascii"), headers=sent, content=body) as response:
+        url = httpcore.URL(scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path)
+        async with self._pool.stream("POST", url, headers=sent, content=body) as response:
             received = bytearray()
             if wanted:
                 async for part in response.aiter_stream():
@@ -115,5 +122,9 @@ class Client:
         await self._pool.aclose()
 
 
-def _host(url: str) -> str:
-    return urlsplit(url).netloc.rpartition("@")[2]
+def _parsed(url: str) -> tuple[str, httpx.URL]:
+    """The address as it may be shown, and in its parts (a name in another script in its ASCII form)."""
+    try:
+        return masked(url), httpx.URL(url)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise PermanentError(f"the address is not one: {error}", reason="webhook.refused", mend="mend the address") from error
