@@ -42,7 +42,14 @@ def complaints(error: ValidationError, values: dict[str, Any], places: Located) 
     # A list whose items are wrong is also called too short, since none of them counts.
     wrong = {detail["loc"][:length] for detail in details for length in range(len(detail["loc"]))}
     kept = [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in wrong]
+    kept = [detail for detail in kept if detail["type"] != "missing" or not _misspelt(detail["loc"], details)]
     return [_Complaint(detail, values, places).problem() for detail in kept]
+
+
+def _misspelt(missing: tuple[int | str, ...], details: list[ErrorDetails]) -> bool:
+    """Whether a field that should not be there looks like the `missing` one: one complaint is enough."""
+    beside = [detail["loc"] for detail in details if detail["type"] == "extra_forbidden" and detail["loc"][:-1] == missing[:-1]]
+    return any(difflib.get_close_matches(str(location[-1]), [str(missing[-1])]) for location in beside)
 
 
 class _Complaint:

@@ -102,7 +102,8 @@ def test_a_good_file_is_read() -> None:
         ("not: {terms: [blood bank]}", "not: {}", "12:12", "an empty condition matches everything", "field"),
         ("window: 3h", "signal: documents", "3:11", "signal: detector share cannot judge documents", "negative_share"),
         ("version: 1", "version: 2", "1:10", "version: 2 is not possible here", "1"),
-        ("rules:", "rulez:", "1:1", "rules: is missing", "docs/rules.md"),
+        ("rules:", "rulez:", "7:1", "rulez: there is no such field", "did you mean rules?"),
+        ("rules:", "alerts:", "1:1", "rules: is missing", "docs/rules.md"),
         ("desk: {", "desk: [", "6:", "is not YAML", "quotes"),
         ("type: webhook, url: env:DESK_URL, secrets: [whsec_c2VjcmV0]", "whsec_c2VjcmV0: x: y", "6:", "is not YAML", "quotes"),
         (
