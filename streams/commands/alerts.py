@@ -18,6 +18,7 @@ from streams.alerts.rules.duration import parse_duration
 from streams.commands.options import Config, Data, Set, read_settings
 from streams.commands.running import need_somewhere, where_it_runs
 from streams.errors import BellwetherError
+from streams.logs import configure_logs
 
 if TYPE_CHECKING:
     from streams.documents import Alert
@@ -201,6 +202,8 @@ def _fault(error: ValidationError) -> BellwetherError:
 
 
 def _tell(command: Command, settings: Settings) -> None:
+    # Only what was said goes to standard output: scripts read the id of a silence from it.
+    configure_logs(settings if "log_level" in settings.model_fields_set else settings.model_copy(update={"log_level": "error"}))
     asyncio.run(_put(command, need_somewhere(where_it_runs(settings))))
 
 
