@@ -122,6 +122,8 @@ def _strata(titles: Sequence[tuple[str, str]], background: Background) -> list[_
 def _z(count: float, total: float, before: float, past_total: float) -> float:
     """Standardised log-odds ratio of a word; positive where it is more frequent here. Equation 22 of the paper."""
     prior = max(_LEAST_PRIOR, PRIOR_WORDS * (count + before) / (total + past_total))
+    if count + before >= total + past_total:
+        return 0.0  # there is no other word: nothing to be more frequent than
     here = math.log((count + prior) / (total + PRIOR_WORDS - count - prior))
     there = math.log((before + prior) / (past_total + PRIOR_WORDS - before - prior))
     return (here - there) / math.sqrt(1.0 / (count + prior) + 1.0 / (before + prior))
