@@ -13,7 +13,7 @@ from streams.alerts.detectors.anomaly_score import NEAR_P_VALUE, NEAR_SHARE, fro
 from streams.alerts.detectors.contract import Assessment
 from streams.alerts.detectors.expectation import Expectation, Rhythms, known_hours
 from streams.alerts.detectors.signals import NAMES, of_buckets, of_window, write
-from streams.alerts.detectors.tails import negative_binomial_interval, negative_binomial_lower
+from streams.alerts.detectors.tails import negative_binomial_lower
 from streams.alerts.rules.detectors import AbsenceSpec, Signal
 from streams.alerts.tally import Tally, View
 
@@ -47,7 +47,7 @@ class Absence:
         rhythm = self._rhythms.of(counts, view.hours.end)
         expected = rhythm.expect(view.start, view.end, steady=True) if known else Expectation(value, 0.0)
         p_value = negative_binomial_lower(value, expected.mean, expected.dispersion) if known else 1.0
-        low, high = negative_binomial_interval(expected.mean, expected.dispersion)
+        low, high = expected.interval
         much = expected.mean >= self._min_expected
         holds = known and much and p_value <= self._limit
         why = "" if known and much else "; the past is not known" if not known else f"; fewer than {self._min_expected:g} expected"

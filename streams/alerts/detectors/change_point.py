@@ -29,7 +29,6 @@ from streams.alerts.detectors.signals import COUNTS, NAMES, evidence, of_buckets
 from streams.alerts.detectors.tails import (
     beta_binomial_judgement,
     beta_binomial_tail,
-    negative_binomial_interval,
     negative_binomial_upper,
 )
 from streams.alerts.rules.detectors import ChangePointSpec, Signal
@@ -57,7 +56,7 @@ class _Counting:
 
     def expect(self, tally: Tally, start: int, end: int) -> tuple[float, float, float]:
         expected = self._of(start, end)
-        return (expected.mean, *negative_binomial_interval(expected.mean, expected.dispersion))
+        return (expected.mean, *expected.interval)
 
     def score(self, tally: Tally, start: int, end: int) -> float:
         expected, count = self._of(start, end), of_tally(tally, self._signal)

@@ -23,12 +23,14 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from streams.alerts.detectors.tails import negative_binomial_interval
 from streams.alerts.tally import Floats
 
 __all__ = ["Expectation", "Rhythm", "Seasonality", "known_hours"]
@@ -71,12 +73,17 @@ def known_hours(start: int, length: int, known_since: int) -> int:
     return max(0, min(length, length - math.ceil((known_since - start) / 60)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Expectation:
     """A count to come: its mean, and its dispersion (variance = mean + dispersion * mean²)."""
 
     mean: float
     dispersion: float
+
+    @cached_property
+    def interval(self) -> tuple[float, float]:
+        """Counts between which the middle 99 % lie."""
+        return negative_binomial_interval(self.mean, self.dispersion)
 
 
 def _middle(values: Floats) -> Floats:
@@ -120,6 +127,7 @@ class Rhythm:
             self._predicted = self._follow(np.full_like(self._past, flat))
         self._cumulated = np.concatenate(([0.0], self._table.ravel().cumsum()))
         self._dispersions: dict[int, float] = {}
+        self._expected: dict[tuple[int, int, bool], Expectation] = {}
 
     def _fit(self, seasonality: Seasonality) -> None:
         days, weeks = self._days, self._weeks
@@ -255,7 +263,16 @@ class Rhythm:
             steady: a fall of the local level below what it was for most of the past is not followed: a feed that is
                 silent for days is still missed.
         """
-        mean = (self._steady_level if steady else self._level) * (self._until(end) - self._until(start))
+        asked = (start, end, steady)
+        found = self._expected.get(asked)
+        if found is None:
+            if len(self._expected) >= _CACHED:
+                self._expected.clear()
+            found = self._expected[asked] = self._expect(start, end, self._steady_level if steady else self._level)
+        return found
+
+    def _expect(self, start: int, end: int, level: float) -> Expectation:
+        mean = level * (self._until(end) - self._until(start))
         block = next((block for block in reversed(_BLOCKS) if block * 60 <= end - start), 1)
         own = self._dispersions.get(block)
         if own is None:

@@ -12,7 +12,7 @@ from streams.alerts.detectors.anomaly_score import NEAR_P_VALUE, NEAR_SHARE, fro
 from streams.alerts.detectors.contract import Assessment
 from streams.alerts.detectors.expectation import Expectation, Rhythms, known_hours
 from streams.alerts.detectors.signals import NAMES, of_buckets, of_tally, of_window, write
-from streams.alerts.detectors.tails import negative_binomial_interval, negative_binomial_lower, negative_binomial_upper, poisson_upper
+from streams.alerts.detectors.tails import negative_binomial_lower, negative_binomial_upper, poisson_upper
 from streams.alerts.rules.detectors import SeasonalSpec, Signal
 from streams.alerts.tally import Tally, View
 
@@ -52,7 +52,7 @@ class Seasonal:
         rhythm = self._rhythms.of(counts, view.hours.end)
         expected = rhythm.expect(view.start, view.end)
         p_value = self._p_value(value, expected, complete=view.known_since <= view.start)
-        low, high = negative_binomial_interval(expected.mean, expected.dispersion)
+        low, high = expected.interval
         reached = self._reached(value, expected.mean)
         holds = p_value <= self._spec.max_p_value and reached >= 1.0
         return Assessment(
