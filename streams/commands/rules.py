@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from streams.commands.options import Config, Set, read_settings
 from streams.errors import SettingsError
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from streams.alerts.rules.model import Rule
     from streams.alerts.rules.ruleset import RuleSet
     from streams.alerts.rules.trying import Trial
+    from streams.settings import WebhookSettings
 
 __all__ = ["register"]
 
@@ -51,6 +54,8 @@ def _register_check(rules: typer.Typer) -> None:
 
         found = _read(file)
         settings = read_settings(config, set_)
+        for absent in _check_channels(found, settings.webhook):
+            typer.echo(f"{file}: warning: the environment variable {absent} is not set here", err=True)
         for doubt in doubts(found.rules, _entities(settings.enrich.entities)):
             typer.echo(f"{file}: warning: {doubt}", err=True)
         if not quiet:
@@ -161,6 +166,29 @@ def _read(file: Path) -> RuleSet:
         raise typer.Exit(2) from None
 
 
+def _check_channels(found: RuleSet, webhook: WebhookSettings) -> list[str]:
+    """Environment variables that the channels want and that are not set here. A channel that cannot be used ends the command."""
+    from streams.delivery.channels import read_channels
+
+    names = sorted(set(_variables(list(found.channels.values()))))
+    # The machine that checks a file need not know the secrets: something in their place shows whether the rest is right.
+    environ = {name: os.environ.get(name) or "https://set.invalid/" for name in names}
+    try:
+        read_channels(found.channels, webhook, environ)
+    except SettingsError as error:
+        typer.echo(f"{found.source}: {error.message}" + (f"; {error.mend}" if error.mend else ""), err=True)
+        raise typer.Exit(2) from None
+    return [name for name in names if not os.environ.get(name)]
+
+
+def _variables(value: Any) -> Iterator[str]:
+    if isinstance(value, str) and value.startswith("env:"):
+        yield value.removeprefix("env:")
+    elif isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _variables(inner)
+
+
 def _one(found: RuleSet, name: str) -> Rule:
     for rule in found.rules:
         if rule.name == name:
@@ -187,7 +215,9 @@ def _tuple(values: list[str] | None) -> tuple[str, ...] | None:
 def _table(rules: tuple[Rule, ...], source: str) -> Table:
     from streams.alerts.rules.listing import describe_detector, describe_watch
 
-    table = Table("rule", "watches", "one alert for each", "judges", "severity", "channels", title=f"Rules of {source}")
+    table = Table(
+        Column("rule", no_wrap=True), "watches", "one alert for each", "judges", "severity", "channels", title=f"Rules of {source}"
+    )
     for rule in rules:
         table.add_row(
             escape(rule.name) if rule.enabled else f"[dim]{escape(rule.name)} (off)[/]",

@@ -31,20 +31,42 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def run(*arguments: object) -> Result:
+def run(*arguments: object, **environ: str) -> Result:
     app = typer.Typer()
     register(app)
 
     @app.callback()
     def root() -> None: ...
 
-    return CliRunner().invoke(app, ["rules", *map(str, arguments)], env={"COLUMNS": "160"})
+    return CliRunner().invoke(app, ["rules", *map(str, arguments)], env={"COLUMNS": "160", **environ})
 
 
 def test_a_good_file_is_called_good(file: Path) -> None:
     found = run("check", file)
     assert (found.exit_code, found.stdout) == (0, f"{file}: 2 rules, 1 of them not enabled: good\n")
-    assert run("check", file, "--quiet").output == ""
+    assert run("check", file, "--quiet", URL="https://a.example/x", S="whsec_c2VjcmV0").output == ""
+
+
+def test_a_secret_that_is_not_set_here_is_a_warning(file: Path) -> None:
+    found = run("check", file, S="whsec_c2VjcmV0")
+    assert (found.exit_code, found.stderr) == (0, f"{file}: warning: the environment variable URL is not set here\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("type: webhook", "type: webhok", "channel desk: "),
+        ("url: env:URL", "url: ftp://a.example", "channel desk: url: "),
+        ("secrets: [env:S]", "secret: whsec_c2VjcmV0", "channel desk: "),
+    ],
+)
+def test_a_channel_that_cannot_be_used_is_a_fault(file: Path, old: str, new: str, message: str) -> None:
+    file.write_text(RULES.replace(old, new), encoding="utf-8")
+    found = run("check", file)
+    assert found.exit_code == 2
+    (line,) = found.stderr.splitlines()
+    assert line.startswith(f"{file}: {message}")
+    assert "c2VjcmV0" not in found.output
 
 
 def test_every_fault_is_one_line_and_the_status_is_2(file: Path) -> None:

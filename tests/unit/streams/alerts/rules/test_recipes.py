@@ -10,7 +10,9 @@ from streams.alerts.rules.doubts import doubts, known_entities
 from streams.alerts.rules.matching import Matcher
 from streams.alerts.rules.reading import read_rules
 from streams.alerts.rules.trying import Attempt, Recogniser
+from streams.delivery.channels import read_channels
 from streams.enrich.entities import DEFAULT_GAZETTEER
+from streams.settings import WebhookSettings
 
 DOCS = Path(__file__).resolve().parents[5] / "docs"
 RECIPES = sorted((DOCS / "rules").glob("*.yaml"))
@@ -98,6 +100,11 @@ def test_a_recipe_is_good_and_leaves_no_doubt(path: Path) -> None:
     for channel in found.channels.values():
         secrets = channel.get("secrets", [])
         assert all(value.startswith("env:") for value in [channel["url"], *secrets]), "a recipe holds no secret"
+    variables = {
+        value.removeprefix("env:") for channel in found.channels.values() for value in [channel["url"], *channel.get("secrets", [])]
+    }
+    channels = read_channels(found.channels, WebhookSettings(), dict.fromkeys(variables, "https://ops.example/hook"))
+    assert set(found.channels) <= set(channels.all)
 
 
 @pytest.mark.parametrize(("name", "text", "key"), CASES)
