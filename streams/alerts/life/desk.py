@@ -28,7 +28,7 @@ in `Desk.held`, because a crisis that spreads need not grow in height.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from streams.alerts.judgement import Judgement, Turn, TurnKind
@@ -63,7 +63,7 @@ class Desk:
     """All alerts of all rules. Deterministic, event time only; not for several threads.
 
     Args:
-        rules: with different names.
+        rules: with different names; those that are not `enabled` are left out.
         assess: judges a view by the detector of a rule.
         limits: when alerts are told together.
     """
@@ -72,7 +72,7 @@ class Desk:
         limits = limits or Limits()
         self._assess = assess
         self._book = Book(Storm(limits.notices, limits.interval))
-        self._book.rules = {rule.name: rule for rule in rules}
+        self._book.rules = _by_name(rules)
         self._voice = Voice(self._book)
         self._teller = Teller(self._book, self._voice, limits)
 
@@ -119,10 +119,16 @@ class Desk:
                 self._teller.acknowledged(command)
         return self.advance(book.now)
 
-    def reload(self, rules: Sequence[Rule]) -> DeskResult:
-        """From now on these rules. What a rule told that is gone is told to be over, as ``retracted``."""
-        self._book.rules = {rule.name: rule for rule in rules}
+    def reload(self, rules: Sequence[Rule], anew: Collection[str] = ()) -> DeskResult:
+        """From now on these rules. What a rule told that is gone, or no longer enabled, is over and told as ``retracted``.
+
+        Args:
+            anew: names of rules that count something else now: what they told is over too, for nobody follows it any more.
+        """
+        known = _by_name(rules)
+        self._book.rules = {name: rule for name, rule in known.items() if name not in anew}
         self._teller.drop_strangers()
+        self._book.rules = known
         return self.advance(self._book.now)
 
     def changes(self) -> dict[str, bytes | None]:
@@ -201,3 +207,7 @@ class Desk:
         case.packed = pack(alert)
         self._book.touch(case, repacked=True)
         self._teller.over(case, turn.kind)
+
+
+def _by_name(rules: Sequence[Rule]) -> dict[str, Rule]:
+    return {rule.name: rule for rule in rules if rule.enabled}

@@ -289,6 +289,28 @@ class TestRules:
         assert desk.alerts[-1].rule == "one"
         assert desk.end("bank", 60, 12, rule="two") == [("recovered", "bank")]
 
+    def test_a_rule_that_is_switched_off_or_counts_something_else_takes_back_too(self, story, rule):
+        for rules, anew in (([rule("one", enabled=False), rule("two")], ()), ([rule("one"), rule("two")], ("one",))):
+            desk = story(rule("one"), rule("two"))
+            for name in ("one", "two"):
+                desk.fire("bank", 10, rule=name)
+            assert desk.take(desk.desk.reload(rules, anew)) == [("retracted", "bank")]
+            assert desk.alerts[-1].rule == "one"
+
+    def test_what_a_rule_that_is_gone_held_is_told(self, story, rule):
+        desk = story(rule(), rule("tags", group_by=["tag"]))
+        desk.fire("bank", 10)
+        desk.fire("banking", 15, rule="tags", dimension="tag", witnesses=BOTH)
+        assert desk.take(desk.desk.reload([rule("tags", group_by=["tag"])])) == [("retracted", "bank"), ("fired", "banking")]
+
+    def test_a_digest_ends_with_the_rule_of_its_members(self, story, rule):
+        desk = story(rule("one"), rule("two"))
+        desk.handle(10, *(desk.turn(TurnKind.FIRED, name, 10, start=10, rule="one") for name in "abcd"))
+        desk.take(desk.desk.reload([rule("two")]))
+        assert [(alert.reason, alert.status.value) for alert in desk.messages] == [("fired", "firing"), ("recovered", "resolved")]
+        desk.save()
+        assert not [name for name in desk.saved if name.startswith(("desk|case", "desk|alert", "desk|digest"))]
+
     def test_a_restart_without_a_rule_takes_back_what_it_told(self, story, rule):
         desk = story(rule("one"), rule("two"))
         desk.fire("bank", 10, rule="one")

@@ -150,6 +150,48 @@ def test_a_kill_changes_nothing(play, plan, kill_after):
     assert play(plan, kill_after).story.decisions == play(plan).story.decisions
 
 
+episodes = st.lists(
+    st.tuples(
+        st.sampled_from(KEYS),
+        st.integers(0, 2),
+        st.integers(0, 30),
+        st.lists(st.integers(1, 60), min_size=1, max_size=4),
+        st.integers(0, 2),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(episodes, st.sets(st.integers(0, 400)))
+def test_how_the_stream_is_cut_into_calls_does_not_matter(story, rule, plan, cuts):
+    """Turns come at the ends of hops; what is told is the same whether all come in one call or some in each of many."""
+    probe = make_story(story, rule)
+    turns = []
+    busy: set[tuple[str, int]] = set()
+    for key, which, begin, steps, seen in plan:
+        if (key, which) in busy:
+            continue
+        busy.add((key, which))
+        name = list(probe.rules)[which]
+        dimension = "tag" if name == "tags" else "entity"
+        witnesses = TAG_SEEN[seen] if name == "tags" else ((20, True, (key,)),)
+        minute = start = begin * 5
+        for number, step in enumerate([0, *steps]):
+            minute += step * 5
+            kind = TurnKind.FIRED if number == 0 else TurnKind.RECOVERED if number == len(steps) else TurnKind.AMENDED
+            turns.append((minute, probe.turn(kind, key, minute, rule=name, dimension=dimension, start=start, witnesses=witnesses)))
+    turns.sort(key=lambda item: item[0])
+    whole, pieces = make_story(story, rule), make_story(story, rule)
+    whole.handle(3000, *(turn for _, turn in turns))
+    before = -1
+    for cut in sorted(cuts | {3000}):
+        pieces.handle(cut, *(turn for minute, turn in turns if before < minute <= cut))
+        before = cut
+    assert [(a.id, a.revision, a.reason) for a in whole.alerts] == [(a.id, a.revision, a.reason) for a in pieces.alerts]
+    assert whole.decisions == pieces.decisions
+
+
 @settings(max_examples=60, deadline=None)
 @given(steps)
 def test_everything_is_forgotten_in_the_end(play, plan):
