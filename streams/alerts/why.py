@@ -157,6 +157,9 @@ def _numbers(decision: Decision) -> list[str]:
     sentences = [f"Seen: {seen} {'is' if observed.documents == 1 else 'are'} negative ({observed.share:.0%})."]
     if decision.measure is not None:
         sentences.append(_measured(decision.measure))
+        told = decision.measure.explanation.rstrip(".")
+        if told and told not in decision.explanation:
+            sentences.append(f"In the detector's words: {told}.")
     sentences.append(f"In the rule's words: {decision.explanation.rstrip('.')}.")
     sentences += [f"{'Met' if check.met else 'Not met'}: {_checked(check)}." for check in decision.checks]
     missing = [_missing(check) for check in decision.checks if not check.met]

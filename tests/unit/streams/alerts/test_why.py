@@ -88,6 +88,13 @@ def test_what_was_measured_is_told_in_its_unit(changed, expected) -> None:
     assert expected in said
 
 
+def test_what_the_detector_said_is_told_once() -> None:
+    measure = _measure(explanation="40 documents; 12 expected.")
+    said = _sentences(_decision(measure=measure, explanation="told as notice 0"))
+    assert said[-2:] == ["In the detector's words: 40 documents; 12 expected.", "In the rule's words: told as notice 0."]
+    assert "detector's" not in " ".join(_sentences(_decision(measure=measure, explanation="40 documents; 12 expected; held")))
+
+
 @pytest.mark.parametrize(
     ("name", "value", "relation", "needed", "told", "missing"),
     [

@@ -203,7 +203,7 @@ async def test_a_newer_template_is_left_alone(scripted_search, elastic) -> None:
     await sink.open()
     await sink.close()
     put = [path for method, path, _, _ in scripted_search.server.requests if method == "PUT" and "_index_template" in path]
-    assert put == ["/_index_template/t-alerts", "/_index_template/t-decisions"]
+    assert put == ["/_index_template/t-alerts", "/_index_template/t-decisions", "/_index_template/t-deliveries"]
 
 
 async def test_a_closed_sink_says_so(make_document) -> None:
