@@ -36,8 +36,9 @@ log = structlog.get_logger(__name__)
 
 
 def message_id(alert: Alert) -> str:
-    """``webhook-id`` of an alert's notice: the same for every try, another one for every notice. Holds no dot."""
-    return f"{alert.id}-{alert.revision}-{alert.status.value}"
+    """``webhook-id`` of an alert's notice: the same for every try, another one for every notice and every resending. Holds no dot."""
+    again = "" if alert.resent_at is None else f"-{alert.resent_at.timestamp() * 1000:.0f}"
+    return f"{alert.id}-{alert.revision}-{alert.status.value}{again}"
 
 
 class Outbox:

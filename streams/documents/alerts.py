@@ -183,6 +183,8 @@ class Alert(Wire):
     channels: tuple[str, ...] = ()
     members: tuple[Member, ...] = ()
     """Of a digest: the alerts that it stands for."""
+    resent_at: AwareDatetime | None = None
+    """When somebody had this notice sent again (wall clock): it is a message of its own then, and its `reason` is ``resent``."""
 
 
 class DecisionOutcome(StrEnum):

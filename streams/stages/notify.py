@@ -84,6 +84,10 @@ class NotifyStage:
             except ValidationError as error:
                 letters.append(_letter("notify.unreadable", str(error.errors(include_url=False)[0]["msg"]), delivery))
                 continue
+            if alert.resent_at is not None:
+                # It comes from the index, and nobody waits to hear that it was taken.
+                letters += await self._dispatcher.enqueue(alert, delivery.origin)
+                continue
             undeliverable, refused = await asyncio.gather(self._dispatcher.enqueue(alert, delivery.origin), self._keep(alert))
             letters += undeliverable
             if refused is not None:

@@ -203,6 +203,17 @@ async def test_an_alert_that_comes_again_is_sent_once(stage: NotifyStage, receiv
     assert delivered.heard == [alert().id] * 2
 
 
+async def test_one_that_is_sent_again_by_hand_is_only_delivered(
+    stage: NotifyStage, receiver: Receiver, sink: Sink, delivered: Delivered
+) -> None:
+    """It comes from the index, where the alert may have gone on since."""
+    again = alert().model_copy(update={"reason": "resent", "resent_at": AT})
+    assert await stage.process([delivery(alert()), delivery(again)]) == []
+    await _until(lambda: len(receiver.calls) == 2)
+    assert len({id for _, id in receiver.calls}) == 2
+    assert len(sink.written) == len(delivered.heard) == 1
+
+
 async def test_an_index_that_refuses_an_alert_is_a_letter_and_calls_nobody_twice(
     stage: NotifyStage, receiver: Receiver, sink: Sink, delivered: Delivered
 ) -> None:
