@@ -183,7 +183,7 @@ def _measured(measure: Measure) -> str:
     else:
         ordinary = ""
     past = ""
-    if measure.baseline_minutes:
+    if measure.baseline_minutes and round(measure.baseline_documents):
         past = f" from {counted(measure.baseline_documents, 'document')} of the {length(measure.baseline_minutes)} before"
     unusual = f"; a window at least so unusual has probability {measure.p_value:.2g}" if measure.p_value is not None else ""
     return f"Measured ({measure.detector}): {name} {value}, expected {expected}{past}{ordinary}{unusual}."
