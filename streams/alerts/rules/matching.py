@@ -59,8 +59,9 @@ class Matcher:
     """Matches documents against all rules at once.
 
     A rule is looked at only when the document has a fact without which it cannot match: dictionaries by entity, tag,
-    source, author, topic and language lead to the rules. The text is searched once a document, by one automaton for the
-    terms of all rules, and only where a rule that could still match asks for it. Not for several threads.
+    source, author, topic and language lead to the rules. The text is searched at most once a document, by one automaton for
+    the terms of all rules: always where a rule has nothing but terms to go by, else only where a rule that could still match
+    asks for it. Not for several threads.
 
     Args:
         rules: those that are not `enabled` match nothing; an index is the rule's place here.

@@ -204,7 +204,7 @@ def naive(condition: dict[str, Any], document: Sighting) -> bool:
     return True
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(CONDITIONS, min_size=1, max_size=4), DOCUMENTS)
 def test_the_matcher_and_the_naive_reading_agree(seen: Seen, conditions: list[dict[str, Any]], fields: dict[str, Any]) -> None:
     document = seen(**fields)
@@ -214,7 +214,7 @@ def test_the_matcher_and_the_naive_reading_agree(seen: Seen, conditions: list[di
     assert [number for number, one in enumerate(rules) if explain(one.watch, document).matched] == expected
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(CONDITIONS, DOCUMENTS)
 def test_keys_are_entities_of_the_document_and_nothing_is_lost_where_none_is_named(
     seen: Seen, condition: dict[str, Any], fields: dict[str, Any]
