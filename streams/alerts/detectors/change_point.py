@@ -3,12 +3,16 @@
 The window and the `BLOCKS` - 1 spans of its length before it are each compared with what the baseline before all of them
 lets expect, and turned into a normal score z by the mid-p-value of their own predictive distribution (negative binomial
 for counts, beta-binomial for shares, normal for mean scores). S begins at 0 before the first span and goes
-S = max(0, S + z - drift): a pure function of the view, so a late document or a restart changes nothing that it should not.
+S = max(0, S + z - forgiven): a pure function of the view, so a late document or a restart changes nothing that it should not.
 
-The condition is S >= ``threshold`` and that the window itself is still on that side (z > drift); without the second, S
+The condition is S >= ``threshold`` and that the window itself is still on that side (z > forgiven); without the second, S
 would need as long to fall as it took to rise. A score counts at most `MOST` deviations: one wild window is no change.
 
-The p-value is Kingman's bound of the stationary tail, P(S >= s) <= exp(-2 * drift * s) for normal scores (Kingman,
+What the baseline does not know, and what wanders from day to day, moves all scores of a view alike; summed up it would look
+like a change. Two thirds of its
+standard deviation, in units of z, are forgiven in addition to the rule's ``drift``.
+
+The p-value is Kingman's bound of the stationary tail, P(S >= s) <= exp(-2 * drift * s) for independent normal scores (Kingman,
 *Proceedings of the Cambridge Philosophical Society* 60, 1964), twice that where both directions are watched.
 
 Spans of whole hours come from the hourly sums (they end at the last whole hour before the window), shorter ones from the
@@ -38,6 +42,9 @@ __all__ = ["BLOCKS", "MOST", "ChangePoint"]
 
 BLOCKS = 12
 MOST = 4.0
+LASTING = 2.0 / 3.0
+"""Part of the lasting standard deviation that is forgiven: with it the p-values of simulated ordinary streams come true."""
+
 LEAST_HOURS = 24
 """Hours of baseline without which nothing is judged: a change needs something that it changes from."""
 
@@ -64,6 +71,12 @@ class _Counting:
         beyond = negative_binomial_upper(count + 1.0, expected.mean, expected.dispersion)
         return _normal_score(0.5 * (upper + beyond))
 
+    def lasting(self, tally: Tally, start: int, end: int) -> float:
+        expected = self._of(start, end)
+        if expected.mean <= 0.0:
+            return 0.0
+        return math.sqrt(self._rhythm.wandering(end - start) / (1.0 / expected.mean + expected.dispersion))
+
     def _of(self, start: int, end: int) -> Expectation:
         return self._rhythm.expect(start, end)
 
@@ -89,6 +102,10 @@ class _Sharing:
         beyond = beta_binomial_tail(k + 1, n, self._a, self._b) if k < n else 0.0
         return _normal_score(0.5 * (upper + beyond))
 
+    def lasting(self, tally: Tally, start: int, end: int) -> float:
+        n = min(MAX_WINDOW_DOCUMENTS, round(tally.scored))
+        return math.sqrt(n / (n + self._a + self._b))
+
 
 class _Averaging:
     """Ordinary means: normal, with the variance of one document's score as the hours of the baseline show it."""
@@ -110,10 +127,23 @@ class _Averaging:
     def score(self, tally: Tally, start: int, end: int) -> float:
         return (tally.mean - self._mean) / self._deviation(tally)
 
+    def lasting(self, tally: Tally, start: int, end: int) -> float:
+        return math.sqrt(tally.scored / (tally.scored + self._behind))
+
 
 def _normal_score(upper: float) -> float:
     """The z that is exceeded with probability `upper`."""
     return -_NORMAL.inv_cdf(min(1.0 - 1e-12, max(1e-12, upper)))
+
+
+def _cusum(scores: list[float], forgiven: float) -> tuple[float, int]:
+    """The sum at the end, and the place of the score with which it last began to grow from 0."""
+    total, since = 0.0, len(scores)
+    for place, score in enumerate(scores):
+        before = total
+        total = max(0.0, total + min(MOST, score) - forgiven)
+        since = place if before == 0.0 and total > 0.0 else since
+    return total, since
 
 
 class ChangePoint:
@@ -150,11 +180,12 @@ class ChangePoint:
             ordinary.score(tally, start, end) if evidence(tally, self._signal) or self._signal in COUNTS else 0.0
             for tally, start, end in spans
         ]
-        up, up_since = self._cusum(scores)
-        down, down_since = self._cusum([-score for score in scores])
+        forgiven = self._spec.drift + LASTING * ordinary.lasting(*spans[-1])
+        up, up_since = _cusum(scores, forgiven)
+        down, down_since = _cusum([-score for score in scores], forgiven)
         rises = self._spec.direction == "up" or (self._spec.direction == "both" and up >= down)
         sum_, since = (up, up_since) if rises else (down, down_since)
-        still = (scores[-1] if rises else -scores[-1]) > self._spec.drift
+        still = (scores[-1] if rises else -scores[-1]) > forgiven
         expected, low, high = ordinary.expect(*spans[-1])
         p_value = min(1.0, (2.0 if self._spec.direction == "both" else 1.0) * math.exp(-2.0 * self._spec.drift * sum_))
         holds = sum_ >= self._spec.threshold and still
@@ -197,15 +228,6 @@ class ChangePoint:
             start = source.start + first * source.step
             if first >= 0 and start >= view.known_since:
                 yield source.total(first, first + length), start, start + length * source.step
-
-    def _cusum(self, scores: list[float]) -> tuple[float, int]:
-        """The sum at the end, and the place of the score with which it last began to grow from 0."""
-        total, since = 0.0, len(scores)
-        for place, score in enumerate(scores):
-            before = total
-            total = max(0.0, total + min(MOST, score) - self._spec.drift)
-            since = place if before == 0.0 and total > 0.0 else since
-        return total, since
 
     def _unknown(self, value: float) -> Assessment:
         return Assessment(

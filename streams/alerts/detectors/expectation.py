@@ -93,6 +93,11 @@ def _middle(values: Floats) -> Floats:
     return middle
 
 
+def _block(minutes: int) -> int:
+    """Hours of the blocks on which the dispersion of a span of `minutes` is measured."""
+    return next((block for block in reversed(_BLOCKS) if block * 60 <= minutes), 1)
+
+
 def _ratio(within: float, between: float, least: float, most: float) -> float:
     """Weight of the level below in observations: noise against what really differs."""
     return most if between <= 0.0 else min(most, max(least, within / between))
@@ -231,19 +236,9 @@ class Rhythm:
         return np.multiply(table, levels[:days, None])
 
     @property
-    def hours(self) -> int:
-        """Hours that it rests on."""
-        return self._hours
-
-    @property
     def documents(self) -> float:
         """Documents in them."""
         return self._documents
-
-    @property
-    def level(self) -> float:
-        """Level of the last three days against that of the whole past; 1 is the same."""
-        return self._level
 
     def _until(self, minute: int) -> float:
         """Expected count from the end of the past until `minute`, level left aside."""
@@ -273,14 +268,22 @@ class Rhythm:
 
     def _expect(self, start: int, end: int, level: float) -> Expectation:
         mean = level * (self._until(end) - self._until(start))
-        block = next((block for block in reversed(_BLOCKS) if block * 60 <= end - start), 1)
-        own = self._dispersions.get(block)
-        if own is None:
-            own = self._dispersions[block] = self._own_dispersion(block)
+        own = self._dispersion(_block(end - start))
         days, weeks = self._days, self._weeks
         unknown = UNKNOWN_DAY / (1.0 + days * days) + UNKNOWN_WEEK / (1.0 + weeks**3)
         behind = self._behind or self._hours * 60.0 / (end - start)
         return Expectation(mean, own * (1.0 + 2.0 / max(behind, 1.0)) + unknown + 1.0 / max(behind * mean, 0.5))
+
+    def wandering(self, minutes: int) -> float:
+        """Relative variance that lasts for a day: what days scatter beyond what independent spans of `minutes` would make them."""
+        block = _block(minutes)
+        return max(0.0, self._dispersion(DAY) - self._dispersion(block) * block / DAY)
+
+    def _dispersion(self, block: int) -> float:
+        found = self._dispersions.get(block)
+        if found is None:
+            found = self._dispersions[block] = self._own_dispersion(block)
+        return found
 
     def _own_dispersion(self, block: int) -> float:
         """Dispersion of blocks of `block` hours about what was predicted for them, at the upper end of what they leave possible."""
