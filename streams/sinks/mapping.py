@@ -154,6 +154,7 @@ _ALERTS: dict[str, Any] = {
         "sources": _KEPT,
         "summary": _TEXT,
         "ends_at": _DATE,
+        "resent_at": _DATE,
         "revision": _INTEGER,
         "reason": _KEYWORD,
         "measure": _MEASURE,

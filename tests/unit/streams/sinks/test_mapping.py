@@ -68,6 +68,7 @@ def test_every_field_of_an_alert_and_most_of_its_evidence_is_mapped(alert) -> No
     full = alert.model_copy(
         update={
             "ends_at": alert.starts_at,
+            "resent_at": alert.starts_at,
             "measure": MEASURE,
             "terms": (Term(term="withdrawals", documents=7, before=0, lift=9.5),),
             "topics": {"economy": 3},
