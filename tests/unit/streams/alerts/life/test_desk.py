@@ -149,6 +149,43 @@ class TestInhibition:
             assert desk.handle(10, *turns) == [("fired", "bank")]
             assert desk.outcomes("peer") == ["held"]
 
+    def test_two_crises_hold_a_tag_together_and_only_together(self, story, rule):
+        seen = ((20, True, ("bank",)), (18, True, ("fund",)), (6, True, ()))
+        tag = {"rule": "tags", "dimension": "tag", "witnesses": seen}
+        desk = story(rule(), rule("tags", group_by=["tag"]))
+        desk.fire("bank", 10)
+        assert desk.fire("finance", 15, **tag) == [("fired", "finance")]
+        assert desk.fire("fund", 20) == [("fired", "fund"), ("explained", "finance")]
+        assert "bank or fund" in desk.decisions[-1].explanation
+        assert desk.end("fund", 50, 20, TurnKind.RETRACTED) == [("retracted", "fund")]
+        again = desk.turn(TurnKind.AMENDED, "finance", 55, start=15, **tag)
+        assert desk.handle(55, again) == [("fired", "finance")]
+
+    def test_a_silenced_entity_explains_too(self, story, rule):
+        desk = story(rule(), rule("tags", group_by=["tag"]))
+        desk.command(silence(0, 9000, value="bank"))
+        assert desk.fire("bank", 10) == []
+        assert desk.fire("banking", 15, rule="tags", dimension="tag", witnesses=BOTH) == []
+        assert desk.outcomes() == ["silenced", "held"]
+
+    def test_a_held_entity_explains_nothing(self, story, rule):
+        desk = story(rule(), rule("tags", group_by=["tag"]))
+        desk.fire("bank", 10)
+        desk.fire("peer", 15, witnesses=((30, True, ("bank", "peer")),))
+        assert desk.outcomes("peer") == ["held"]
+        seen = ((30, True, ("peer",)), (4, True, ()))
+        assert desk.fire("banking", 20, rule="tags", dimension="tag", witnesses=seen) == [("fired", "banking")]
+
+    def test_the_hold_and_its_release_survive_a_kill(self, story, rule):
+        desk = story(rule(), rule("tags", group_by=["tag"]))
+        desk.fire("bank", 10)
+        desk.fire("banking", 15, rule="tags", dimension="tag", witnesses=BOTH)
+        desk.restart()
+        assert len(desk.desk.held) == 1
+        desk.end("bank", 300, 10)
+        desk.restart()
+        assert desk.advance(480) == [("fired", "banking")]
+
     def test_a_rule_may_refuse_to_be_explained(self, story, rule):
         desk = story(rule(), rule("tags", group_by=["tag"], explains_away=False))
         desk.fire("bank", 10)
@@ -255,6 +292,20 @@ class TestEscalation:
         desk.fire("bank", 10)
         desk.end("bank", 50, 10)
         assert desk.advance(3000) == []
+
+    def test_silence_and_hours_delay_it(self, story, rule):
+        hour = at(0).hour
+        desk = story(
+            rule("one", escalation={"after": "1h"}),
+            rule("two", escalation={"after": "1h"}, active={"hours": f"{hour:02d}:00-{hour + 1:02d}:00"}),
+        )
+        desk.fire("bank", 10, rule="one")
+        desk.fire("bank", 10, rule="two")
+        desk.command(silence(0, 300, rule="one"))
+        assert desk.advance(299) == []
+        assert sorted(desk.outcomes()) == ["fired", "fired", "outside_hours", "silenced"]
+        assert desk.advance(300) == [("escalated", "bank")]
+        assert desk.advance(24 * 60) == [("escalated", "bank")]
 
 
 class TestHours:

@@ -161,6 +161,49 @@ def test_amendments_beyond_the_fill_are_recorded_only(story):
     assert [alert.revision for alert in desk.alerts] == list(range(12))
 
 
+def test_the_end_of_a_digest_waits_for_the_hour(story, rule):
+    hour = at(0).hour
+    desk = story(rule(active={"hours": f"{hour:02d}:00-{hour + 1:02d}:00"}))
+    wave(desk, NAMES, 10)
+    for name in NAMES:
+        desk.end(name, 100, 10)
+    assert [alert.reason for alert in desk.messages] == ["fired"]
+    desk.restart()
+    desk.advance(24 * 60)
+    assert [alert.reason for alert in desk.messages] == ["fired", "recovered"]
+
+
+def test_what_waited_for_the_hour_is_told_together(story, rule):
+    begin = (at(0).hour + 3) % 23
+    desk = story(rule(active={"hours": f"{begin:02d}:00-{begin + 1:02d}:00"}))
+    for place, name in enumerate(NAMES):
+        desk.fire(name, 10 + place)
+    assert desk.messages == []
+    desk.advance(24 * 60)
+    assert [len(alert.members) for alert in desk.messages] == [5]
+
+
+def test_a_digest_that_was_cut_off_while_saving_is_ended(story):
+    """A store that fails between two entries has the digest and not all of its members: what comes again is told again."""
+    desk = story()
+    wave(desk, NAMES, 10)
+    changes = desk.desk.changes()
+    kept = {name: value for name, value in changes.items() if value is not None}
+    for cut in range(len(kept) + 1):
+        torn = story(saved=dict(list(kept.items())[:cut]))
+        torn.restart()
+        wave(torn, NAMES, 10)
+        for name in NAMES:
+            torn.end(name, 100, 10)
+        torn.advance(200)
+        state = {}
+        for alert in torn.messages:
+            state[alert.id] = alert.status
+        assert set(state.values()) <= {AlertStatus.RESOLVED}
+        told = {member.key.value for alert in torn.messages for member in alert.members} | {alert.key.value for alert in torn.messages}
+        assert told >= set(NAMES)
+
+
 def test_ten_thousand_keys_at_once_are_a_handful_of_messages(story):
     desk = story()
     names = [f"key{n}" for n in range(10_000)]
