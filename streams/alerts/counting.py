@@ -89,8 +89,10 @@ def _cap(
     window: int,
 ) -> None:
     """Take the weight of what is beyond `cap`; in place. Only who has more than `cap` rows is looked at one by one."""
-    numbers, counts = np.unique(whose, return_counts=True)
-    for number in numbers[counts > cap]:
+    if len(whose) <= cap:
+        return
+    together = np.sort(whose)
+    for number in np.unique(together[cap:][together[cap:] == together[:-cap]]):
         if number == 0:
             continue
         counted: list[int] = []

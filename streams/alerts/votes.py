@@ -201,12 +201,17 @@ class Hour:
         del self.kept[KEPT:]
         return True
 
+    def packed(self) -> bytes:
+        """The votes that count: all, or the sample."""
+        packed = bytes(self.votes)
+        if len(packed) <= MAX_VOTES * SIZE:
+            return packed
+        rows: Votes = np.frombuffer(packed, dtype=VOTE)
+        return rows[np.sort(np.argsort(rows["id"], kind="stable")[:MAX_VOTES])].tobytes()
+
     def rows(self) -> Votes:
-        """The votes that count: all, or the sample. A copy; safe to hold."""
-        rows: Votes = np.frombuffer(bytes(self.votes), dtype=VOTE)
-        if len(rows) > MAX_VOTES:
-            rows = rows[np.sort(np.argsort(rows["id"], kind="stable")[:MAX_VOTES])]
-        return rows
+        """The same as rows. A copy; safe to hold."""
+        return np.frombuffer(self.packed(), dtype=VOTE)
 
     def plain(self) -> Iterator[tuple[int, int, int, int]]:
         """(minute of the hour, flags, score, author) of each vote, without numpy: faster for a few."""
