@@ -42,6 +42,7 @@ class Case:
     Attributes:
         id, fingerprint, rule, key, severity: those of the alert.
         weight: negative documents of the window with which it fired: of two that explain each other the heavier speaks.
+        fired, seen: end of the window with which it fired, and of the latest one that the desk knows.
         open: the episode lasts.
         ended, retracted: when it was over, and whether late documents took it back.
         told: its firing stands with the receivers, by a notice of its own or within that of `digest`.
@@ -65,6 +66,8 @@ class Case:
     severity: str
     weight: float
     packed: bytes
+    fired: int = 0
+    seen: int = 0
     open: bool = True
     ended: int = 0
     retracted: bool = False
@@ -101,6 +104,8 @@ class Case:
                 "key": [self.key.kind, self.key.value, self.key.name],
                 "severity": self.severity,
                 "weight": self.weight,
+                "fired": self.fired,
+                "seen": self.seen,
                 "open": self.open,
                 "ended": self.ended,
                 "retracted": self.retracted,

@@ -10,7 +10,8 @@ The way of a turn:
 
 1. It waits for the end of its hop (``judgement.end``): what only part of a hop says may still be taken back.
 2. Inhibition: an entity's alert that explains it holds it. It is told once that alert is over and a window later (the
-   documents of that crisis have then left the windows), or at once where late documents take that alert back.
+   documents of that crisis have then left the windows), or at once where late documents take that alert back. An entity
+   that would fire again, were it not for the cool-down of its rule, explains as well.
 3. A silence, or the hours in which its rule may not speak, keep it until they end. It is told then if it still lasts.
 4. Several in one minute for the same circle of channels become a digest (`streams.alerts.life.grouping`), and so does
    what comes when the circle has had its fill (`streams.alerts.life.storm`). Of 10,000 keys at once the receivers get one
@@ -180,6 +181,7 @@ class Desk:
         self._teller.leave_digest(case)
         case.open, case.retracted, case.told, case.escalated, case.escalate_at = True, False, False, False, None
         case.pending, case.due, case.blocked = TurnKind.FIRED.value, turn.judgement.end, ""
+        case.fired = turn.judgement.end
         self._describe(case, turn.judgement, alert)
 
     def _amend(self, case: Case, turn: Turn, alert: Alert) -> None:
@@ -195,7 +197,7 @@ class Desk:
         window, rule = judgement.view.window, judgement.rule
         self._book.unindex(case)
         case.packed = pack(alert)
-        case.severity = alert.severity
+        case.severity, case.seen = alert.severity, judgement.end
         case.weight = window.documents if rule.signal == "documents" else window.negative
         case.suspicion = suspicion(judgement, self._assess) if rule.explains_away else NO_SUSPICION
         if case.id in self._book.cases:

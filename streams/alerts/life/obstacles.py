@@ -114,6 +114,10 @@ class Obstacles:
         window = self._book.rules[case.rule].window_minutes if case.entity is not None and not case.retracted else 0
         return case.ended + window
 
+    def rests_until(self, case: Case) -> int:
+        """End of the cool-down, within which the same rule and key do not fire again."""
+        return case.fired + math.ceil(self._book.rules[case.rule].cool_down / timedelta(minutes=1))
+
     def remembered_until(self, case: Case) -> int:
         """Until when late documents may bring a case back that is over."""
         rule = self._book.rules[case.rule]
@@ -123,11 +127,19 @@ class Obstacles:
         """Whether an alert about `entity` may explain `case`. Of two entities that wait, the heavier explains the other."""
         for id in self._book.entities.get(entity, ()):
             other = self._book.cases[id]
-            if other.held_by or other.id == case.id or not (other.open or self._book.now < self.speaks_until(other)):
+            if (
+                other.held_by
+                or other.id == case.id
+                or not (other.open or self._book.now < self.speaks_until(other) or self._rests(other, case))
+            ):
                 continue
             if case.entity is None or other.told or (-other.weight, other.id) < (-case.weight, case.id):
                 return True
         return False
+
+    def _rests(self, other: Case, case: Case) -> bool:
+        """Whether `other` would speak anew, were it not for its rule's cool-down: `case` names its entity a window after its end."""
+        return not other.retracted and self._book.now < self.rests_until(other) and case.seen >= self.speaks_until(other)
 
     def _entities_are_watched(self) -> bool:
         return any(rule.enabled and rule.group_by == ("entity",) and not rule.watch.model_fields_set for rule in self._book.rules.values())

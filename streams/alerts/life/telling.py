@@ -56,8 +56,9 @@ class Teller:
         if case.open and case.told and not case.digest and case.escalate_at is not None:
             times.append(case.escalate_at)
         if not case.open and not case.pending:
-            until = self._obstacles.speaks_until(case)
-            times.append(until if self._book.now < until else self._obstacles.remembered_until(case))
+            known = self._obstacles
+            later = [until for until in (known.speaks_until(case), known.rests_until(case)) if until > self._book.now]
+            times.append(min(later, default=known.remembered_until(case)))
         self._book.touch(case)
         self._book.wake(case, min(times, default=None))
 

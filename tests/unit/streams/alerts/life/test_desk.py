@@ -168,6 +168,17 @@ class TestInhibition:
         assert desk.fire("banking", 15, rule="tags", dimension="tag", witnesses=BOTH) == []
         assert desk.outcomes() == ["silenced", "held"]
 
+    def test_an_entity_that_rests_explains_what_names_it_again(self, story, rule):
+        desk = story(rule(cool_down="24h"), rule("tags", group_by=["tag"]))
+        desk.fire("bank", 10)
+        desk.end("bank", 100, 10)
+        tag = {"rule": "tags", "dimension": "tag", "witnesses": BOTH}
+        assert desk.fire("banking", 600, **tag) == []
+        assert desk.outcomes("banking") == ["held"]
+        desk.restart()
+        assert desk.advance(10 + 1440 - 1) == []
+        assert desk.advance(10 + 1440) == [("fired", "banking")]
+
     def test_a_held_entity_explains_nothing(self, story, rule):
         desk = story(rule(), rule("tags", group_by=["tag"]))
         desk.fire("bank", 10)
