@@ -9,8 +9,7 @@ The condition is S >= ``threshold`` and that the window itself is still on that 
 would need as long to fall as it took to rise. A score counts at most `MOST` deviations: one wild window is no change.
 
 What the baseline does not know, and what wanders from day to day, moves all scores of a view alike; summed up it would look
-like a change. Two thirds of its
-standard deviation, in units of z, are forgiven in addition to the rule's ``drift``.
+like a change. Two thirds of its standard deviation, in units of z, are forgiven in addition to the rule's ``drift``.
 
 The p-value is Kingman's bound of the stationary tail, P(S >= s) <= exp(-2 * drift * s) for independent normal scores (Kingman,
 *Proceedings of the Cambridge Philosophical Society* 60, 1964), twice that where both directions are watched.
@@ -86,7 +85,7 @@ class _Sharing:
 
     def __init__(self, baseline: Tally, world: Tally) -> None:
         ordinary = (world.negative + 1.0) / (world.scored + 2.0)
-        weight = min(1.0, MAX_BASELINE_DOCUMENTS / baseline.scored) if baseline.scored else 0.0
+        weight = 1.0 / (1.0 + baseline.scored / MAX_BASELINE_DOCUMENTS)
         self._a = PRIOR_DOCUMENTS * ordinary + weight * baseline.negative
         self._b = PRIOR_DOCUMENTS * (1.0 - ordinary) + weight * max(0.0, baseline.scored - baseline.negative)
 
@@ -115,7 +114,7 @@ class _Averaging:
         squares = float((baseline.scored * (of_buckets(baseline, "mean_score") - total.mean) ** 2).sum())
         hours = float((baseline.scored > 0).sum())
         self._variance = (squares + _USUAL_HOURS * _USUAL_VARIANCE) / (max(0.0, hours - 1.0) + _USUAL_HOURS)
-        self._behind = max(1.0, min(total.scored, MAX_BASELINE_DOCUMENTS))
+        self._behind = max(1.0, total.scored / (1.0 + total.scored / MAX_BASELINE_DOCUMENTS))
 
     def _deviation(self, tally: Tally) -> float:
         return math.sqrt(self._variance * (1.0 / max(tally.scored, 1.0) + 1.0 / self._behind))
