@@ -43,6 +43,7 @@ class Service:
         from streams.alerts.engine import Engine
         from streams.alerts.rules.defaults import default_rules
         from streams.delivery.building import build_dispatcher
+        from streams.delivery.outbox import DELIVERY_STATE
         from streams.enrich.enricher import Enricher
         from streams.scoring.selection import build_scorer
         from streams.sinks.search import SearchSink
@@ -55,7 +56,7 @@ class Service:
         self._producer = producer
         self._closing = contextlib.AsyncExitStack()
         agents = settings.worker.agents
-        shared = SharedStateStore(self._store, owners=2)
+        shared = SharedStateStore(self._store, DELIVERY_STATE)
         self.score: ScoreStage | None = None
         self.index: IndexStage | None = None
         self.watch: WatchStage | None = None
@@ -68,11 +69,11 @@ class Service:
             self.index = IndexStage(self.sink, self.ledger, self.metrics)
         if "watch" in agents:
             engine = Engine(default_rules(settings.alerts))
-            self.watch = WatchStage(engine, shared, producer, settings.topics.alerts, self.sink, self.ledger, self.metrics)
+            self.watch = WatchStage(engine, shared.rest, producer, settings.topics.alerts, self.sink, self.ledger, self.metrics)
         if "notify" in agents:
             assert self.watch is not None, "settings keep watch and notify together"
             self.notify = NotifyStage(
-                build_dispatcher(settings, shared, self.metrics),
+                build_dispatcher(settings, shared.part, self.metrics),
                 self.sink,
                 delivered=self.watch.acknowledge,
                 metrics=self.metrics,

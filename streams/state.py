@@ -49,30 +49,52 @@ class MemoryStateStore:
 
 
 class SharedStateStore:
-    """A store for several owners, who each read all of it and write entries of their own. It is read once.
+    """A store for two owners, each with entries of its own. It is read once.
 
     Args:
         store: where everything is kept; it belongs to whoever made it, who also closes it.
-        owners: how many call `load`; what was read is forgotten after the last one.
+        prefix: begin of the names of one owner's entries.
+
+    Attributes:
+        part: entries whose names begin with `prefix`.
+        rest: all others.
     """
 
-    def __init__(self, store: StateStore, owners: int) -> None:
+    def __init__(self, store: StateStore, prefix: str) -> None:
         self._store = store
-        self._owners = owners
+        self._prefix = prefix
         self._read: dict[str, bytes] | None = None
         self._reading = asyncio.Lock()
+        self.part: StateStore = _View(self, of_part=True)
+        self.rest: StateStore = _View(self, of_part=False)
 
-    async def load(self) -> dict[str, bytes]:
-        """Everything that was saved before the first owner asked. Raises TransientError."""
+    async def load(self, *, of_part: bool) -> dict[str, bytes]:
+        """One owner's entries. What the other has not asked for yet is kept until it does. Raises TransientError."""
         async with self._reading:
-            found = self._read if self._read is not None else await self._store.load()
-            self._owners -= 1
-            self._read = found if self._owners > 0 else None
-            return found
+            found = await self._store.load() if self._read is None else self._read
+            mine = {name: value for name, value in found.items() if name.startswith(self._prefix) is of_part}
+            self._read = None if self._read is not None else {name: value for name, value in found.items() if name not in mine}
+            return mine
 
     async def save(self, changes: Mapping[str, bytes | None]) -> None:
-        """As `StateStore.save`."""
+        """Write `changes`. Raises TransientError."""
         await self._store.save(changes)
+
+
+class _View:
+    """One owner's side of a shared store."""
+
+    def __init__(self, shared: SharedStateStore, *, of_part: bool) -> None:
+        self._shared = shared
+        self._of_part = of_part
+
+    async def load(self) -> dict[str, bytes]:
+        """This owner's entries. Called once, before the first save."""
+        return await self._shared.load(of_part=self._of_part)
+
+    async def save(self, changes: Mapping[str, bytes | None]) -> None:
+        """Write `changes`; None deletes."""
+        await self._shared.save(changes)
 
     async def close(self) -> None:
         """Nothing: the store is not ours."""

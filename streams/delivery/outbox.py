@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from streams.delivery.queue import ENTRY, Entry, Queue
 from streams.documents import Alert
 
-__all__ = ["CAPACITY", "REMEMBERED", "Outbox", "message_id"]
+__all__ = ["CAPACITY", "DELIVERY_STATE", "REMEMBERED", "Outbox", "message_id"]
 
 CAPACITY = 10_000
 """Messages that may wait for one channel."""
@@ -30,7 +30,10 @@ CAPACITY = 10_000
 REMEMBERED = 1_024
 """Messages of all channels that are remembered as done."""
 
-_ALERT, _OFF = "delivery-alert|", "delivery-off|"
+DELIVERY_STATE = "delivery"
+"""Begin of the names of all entries of the outbox."""
+
+_ALERT, _OFF = f"{DELIVERY_STATE}-alert|", f"{DELIVERY_STATE}-off|"
 
 log = structlog.get_logger(__name__)
 

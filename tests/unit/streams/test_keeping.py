@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from prometheus_client import generate_latest
 
 from streams.documents import Outcome
+from streams.errors import TransientError
 from streams.ledger import KafkaLedger, Ledger
 from streams.metrics import Metrics
-from streams.state import MemoryStateStore, StateStore
+from streams.state import MemoryStateStore, SharedStateStore, StateStore
 
 changes = st.dictionaries(st.sampled_from("abcd"), st.none() | st.binary(max_size=3))
 
@@ -34,6 +35,37 @@ async def test_what_is_loaded_is_a_copy() -> None:
     assert await store.load() == {"a": b"1"}
     await store.close()
     assert await store.load() == {"a": b"1"}
+
+
+class Counting(MemoryStateStore):
+    """Counts how often it is read; is away at first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loads = 0
+
+    async def load(self) -> dict[str, bytes]:
+        self.loads += 1
+        if self.loads == 1:
+            raise TransientError("away")
+        return await super().load()
+
+
+@pytest.mark.parametrize("first", ["part", "rest"])
+async def test_two_owners_of_a_store_see_their_own_and_read_it_once(first: str) -> None:
+    store = Counting()
+    await store.save({"delivery|a": b"1", "delivery-off|x": b"2", "outbox:b": b"3"})
+    shared = SharedStateStore(store, "delivery")
+    owners = [shared.part, shared.rest] if first == "part" else [shared.rest, shared.part]
+    with pytest.raises(TransientError):
+        await owners[0].load()
+    loaded = [await owner.load() for owner in owners]
+    assert sorted(loaded, key=len) == [{"outbox:b": b"3"}, {"delivery|a": b"1", "delivery-off|x": b"2"}]
+    assert store.loads == 2
+    await shared.part.save({"delivery|a": None})
+    await shared.rest.save({"outbox:c": b"4"})
+    await shared.part.close()
+    assert await store.load() == {"delivery-off|x": b"2", "outbox:b": b"3", "outbox:c": b"4"}
 
 
 async def test_kafkas_ledger_listens_and_keeps_nothing() -> None:

@@ -146,3 +146,26 @@ async def test_a_service_that_was_never_opened_or_half_opened_closes(tmp_path: P
     await service.close()
     assert sink.closed == 1
     await _service(_settings()).close()
+
+
+async def test_an_alert_that_no_receiver_has_had_yet_survives_restarts_beside_the_state_of_the_engine(tmp_path: Path) -> None:
+    """Two owners of one store: neither takes the other's entries for something old."""
+    from streams.delivery.outbox import DELIVERY_STATE, Outbox
+
+    settings = _settings("watch", "notify", journal=tmp_path / "journal.db")
+    outbox = Outbox()
+    outbox.switch_off("ops", "digest", 1.0)
+    first = _service(settings, Sink())
+    await first._store.save({**outbox.changes(), "former|entry": b"1"})
+    await first.close()
+    for _ in range(2):
+        service = _service(settings, Sink())
+        await service.open()
+        assert service.watch is not None
+        await service.watch.flush()
+        await service.close()
+    again = _service(settings)
+    left = await again._store.load()
+    assert f"{DELIVERY_STATE}-off|ops" in left
+    assert "former|entry" not in left
+    await again._store.close()
