@@ -12,7 +12,7 @@ Three choices keep it honest about news, where documents are not independent dra
 * A baseline weighs at most `MAX_BASELINE_DOCUMENTS`, a longer one is scaled down (power prior: Ibrahim and Chen,
   *Statistical Science* 15, 2000). A share moves from day to day more than binomial chance; the weight of 100 documents
   is a standard deviation of five points around 50 %. Near the cap the swing and the chance of the baseline are not added,
-  for the sake of speed in small windows: where shares really swing by five points, a window of hundreds of documents
+  so that small windows are heard early: where shares really swing by five points, a window of hundreds of documents
   after a baseline of about a hundred reaches p = 0.01 four to five times as often as that; after a longer one, twice.
 * Weights make counts fractions. Negatives are rounded down and documents up: the error is towards silence.
 """
