@@ -124,11 +124,13 @@ def build_app(settings: Settings) -> BellwetherApp:
     )
     app.parts = service
     producer.bind(app)
-    from streams.agents import index, notify, score, watch
+    from streams.agents import control, index, notify, score, watch
 
     for name, module in {"score": score, "index": index, "watch": watch, "notify": notify}.items():
         if name in settings.worker.agents:
             module.register(app, service, producer)
+    if service.control is not None:
+        control.register(app, service, producer)
     return app
 
 

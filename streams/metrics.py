@@ -46,6 +46,10 @@ class Metrics:
         self.decisions_dropped = Counter(
             "bellwether_decisions_dropped", "Decisions that could not be stored while the search server was away", registry=self.registry
         )
+        self.rules_loaded = Counter("bellwether_rules_loaded", "Times that changed rules were put into force", registry=self.registry)
+        self.rules_broken = Counter(
+            "bellwether_rules_broken", "Contents of the rule file that could not be used; the former rules stay", registry=self.registry
+        )
         self.retries = Counter(
             "bellwether_retries", "Repeated attempts after a transient fault", ["stage", "error"], registry=self.registry
         )

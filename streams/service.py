@@ -13,9 +13,11 @@ from streams.errors import TransientError
 from streams.ledger import KafkaLedger, Ledger
 from streams.metrics import Metrics
 from streams.stages.contract import Producer
+from streams.stages.control import ControlStage
 from streams.stages.delivery import until_it_works
 from streams.stages.index import IndexStage
 from streams.stages.notify import SETTLE_SECONDS, NotifyStage
+from streams.stages.rules import RuleStage
 from streams.stages.score import ScoreStage
 from streams.stages.watch import WatchStage
 
@@ -41,7 +43,7 @@ class Service:
 
     def __init__(self, settings: Settings, producer: Producer) -> None:
         from streams.alerts.engine import Engine
-        from streams.alerts.rules.defaults import default_rules
+        from streams.alerts.rules.configured import configured_rules
         from streams.delivery.building import build_dispatcher
         from streams.delivery.outbox import DELIVERY_STATE
         from streams.enrich.enricher import Enricher
@@ -61,6 +63,8 @@ class Service:
         self.index: IndexStage | None = None
         self.watch: WatchStage | None = None
         self.notify: NotifyStage | None = None
+        self.control: ControlStage | None = None
+        self.rules: RuleStage | None = None
         if "score" in agents:
             self._enricher = Enricher(settings.enrich)
             self._scorer = build_scorer(settings)
@@ -68,17 +72,20 @@ class Service:
         if "index" in agents:
             self.index = IndexStage(self.sink, self.ledger, self.metrics)
         if "watch" in agents:
-            engine = Engine(default_rules(settings.alerts))
-            self.watch = WatchStage(engine, shared.rest, producer, settings.topics.alerts, self.sink, self.ledger, self.metrics)
+            rules = configured_rules(settings.alerts)
+            self.watch = WatchStage(Engine(rules), shared.rest, producer, settings.topics.alerts, self.sink, self.ledger, self.metrics)
         if "notify" in agents:
             assert self.watch is not None, "settings keep watch and notify together"
             self.notify = NotifyStage(
-                build_dispatcher(settings, shared.part, self.metrics),
+                build_dispatcher(settings, shared.part, self.metrics, rules.channels),
                 self.sink,
                 delivered=self.watch.acknowledge,
                 metrics=self.metrics,
                 settle=SETTLE_SECONDS if settings.journal is not None else None,
             )
+            self.control = ControlStage(self.watch.command)
+            if settings.alerts.rules is not None:
+                self.rules = RuleStage(settings.alerts.rules, rules, self.watch, self.notify, settings.webhook, self.metrics)
 
     async def open(self) -> None:
         """Connect everything; waits for servers that are not there yet.

@@ -201,8 +201,14 @@ class EnrichSettings(_Section):
 
 
 class AlertSettings(_Section):
-    """The first rule: negative share of an entity or tag against its own baseline. Durations in seconds or ISO 8601 (``PT6H``)."""
+    """What raises alerts: a rule file, or, without one, the negative share of every entity and tag against its own past.
 
+    Durations in seconds or ISO 8601 (``PT6H``); beside `rules` all of these describe the rules of a service without a file.
+    """
+
+    rules: Path | None = Field(
+        None, description="Rule file (YAML), read again when it changes; absent: the settings below", examples=["rules.yaml"]
+    )
     window: Duration = Field(timedelta(hours=3), description="Window of event time", examples=["PT3H"])
     baseline: Duration = Field(timedelta(days=7), description="How far the baseline reaches back before the window", examples=["P7D"])
     min_documents: Count = Field(12, description="Fewest documents in the window", examples=[12])

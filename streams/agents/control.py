@@ -10,7 +10,6 @@ from streams.agents.intake import acknowledge, delivery_of, raw_topic
 from streams.agents.letters import Letters
 from streams.service import Service
 from streams.stages.contract import Delivery, Producer
-from streams.stages.control import ControlStage
 from streams.stages.delivery import deliver
 
 __all__ = ["MAX_COMMANDS_AT_ONCE", "register"]
@@ -18,9 +17,10 @@ __all__ = ["MAX_COMMANDS_AT_ONCE", "register"]
 MAX_COMMANDS_AT_ONCE = 16
 
 
-def register(app: Any, service: Service, stage: ControlStage, producer: Producer) -> None:
+def register(app: Any, service: Service, producer: Producer) -> None:
     """Add the agent to `app`."""
-    metrics, settings = service.metrics, service.settings
+    stage, metrics, settings = service.control, service.metrics, service.settings
+    assert stage is not None
     letters = Letters(producer, service.ledger, metrics, settings.topics)
 
     async def process(deliveries: Sequence[Delivery]) -> None:

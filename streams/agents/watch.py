@@ -41,6 +41,8 @@ def register(app: Any, service: Service, producer: Producer) -> None:
     @app.timer(TICK_SECONDS)  # type: ignore[untyped-decorator]
     async def tick() -> None:
         try:
+            if service.rules is not None:
+                await service.rules.poll()
             await stage.tick()
         except TransientError as error:
             log.warning("time passes unnoticed: the state or an alert could not be written", error=str(error))

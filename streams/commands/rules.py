@@ -81,9 +81,9 @@ def _register_list(rules: typer.Typer) -> None:
         if file is not None:
             found = _read(file)
         else:
-            from streams.alerts.rules.defaults import default_rules
+            from streams.alerts.rules.configured import configured_rules
 
-            found = default_rules(read_settings(config, set_).alerts)
+            found = configured_rules(read_settings(config, set_).alerts)
         if as_json:
             for rule in found.rules:
                 typer.echo(rule.model_dump_json(by_alias=True))

@@ -75,10 +75,10 @@ def _moment(text: str) -> datetime:
 
 
 async def _ask(settings: Settings, rule: str, text: str, at: datetime | None, limit: int) -> Answer:
-    from streams.alerts.rules.defaults import default_rules
+    from streams.alerts.rules.configured import configured_rules
     from streams.sinks.inquiry import Inquiry
 
-    windows = {known.name: known.window for known in default_rules(settings.alerts).rules}
+    windows = {known.name: known.window for known in configured_rules(settings.alerts).rules}
     inquiry = Inquiry(settings.search)
     await inquiry.open()
     try:

@@ -19,6 +19,8 @@ import structlog
 from pydantic import ValidationError
 
 from streams.alerts.engine import Engine, EngineResult
+from streams.alerts.life.commands import Command
+from streams.alerts.rules.ruleset import RuleSet
 from streams.alerts.sighting import sighting
 from streams.documents import Alert, Decision, ScoredDocument, read_scored
 from streams.errors import PermanentError, TransientError
@@ -134,6 +136,27 @@ class WatchStage:
         minute = int(now // 60)
         async with self._turn:
             await self._tell(self._engine.advance(minute if abs(minute - newest) <= LIVE_MINUTES else self._engine.next_end))
+            await self._write_decisions()
+
+    async def command(self, command: Command) -> None:
+        """Do what a person asks: silence, unsilence, acknowledge. Durable when this returns; asking twice is harmless.
+
+        Raises:
+            TransientError: state or alerts could not be written; the same call may succeed later.
+        """
+        async with self._turn:
+            await self._tell(self._engine.command(command))
+            await self._write_decisions()
+
+    async def reload(self, rules: RuleSet) -> None:
+        """Go on with other rules.
+
+        Raises:
+            SettingsError: they make no sense; the former ones stay.
+            TransientError: they are in force, but what ends with the former ones could not be written; the same call may succeed later.
+        """
+        async with self._turn:
+            await self._tell(self._engine.reload(rules))
             await self._write_decisions()
 
     async def _tell(self, result: EngineResult) -> None:

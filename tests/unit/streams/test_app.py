@@ -46,7 +46,7 @@ def test_all_agents_in_any_order_are_the_group_itself() -> None:
 
 async def test_faust_carries_what_the_design_allows_and_nothing_else(settings: Settings) -> None:
     app = build_app(settings)
-    assert {agent.name.rpartition(".")[2] for agent in app.agents.values()} == {"score", "index", "watch", "notify"}
+    assert {agent.name.rpartition(".")[2] for agent in app.agents.values()} == {"score", "index", "watch", "notify", "control"}
     assert {agent.concurrency for agent in app.agents.values()} == {1}
     assert not app.conf.web_enabled
     assert app.conf.web_bind == "127.0.0.1"
