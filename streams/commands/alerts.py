@@ -16,6 +16,7 @@ from rich.table import Table
 from streams.alerts.life.commands import Acknowledge, Command, Silence, SilenceMatcher, Unsilence
 from streams.alerts.rules.duration import parse_duration
 from streams.commands.options import Config, Data, Set, read_settings
+from streams.commands.resend import add_resend
 from streams.commands.running import need_somewhere, where_it_runs
 from streams.errors import BellwetherError
 from streams.logs import configure_logs
@@ -37,6 +38,7 @@ _KINDS = ("entity", "tag", "topic", "language", "source", "all")
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
+    add_resend(group)
     app.add_typer(group, name="alerts")
 
 

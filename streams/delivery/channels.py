@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError, field_validator, model_validator
 
+from streams.alerts.life.grouping import is_recorded_only
 from streams.alerts.rules.duration import Duration
 from streams.documents import Alert, AlertStatus
 from streams.errors import SettingsError
@@ -195,7 +196,9 @@ class Channels:
         self.all: dict[str, Channel] = {channel.name: channel for group in self._groups.values() for channel in group}
 
     def of(self, alert: Alert) -> tuple[list[Channel], list[str]]:
-        """Channels that `alert` is for, and names that it gives of which there is none."""
+        """Channels that `alert` is for, and names that it gives of which there is none. What a digest tells goes to none by itself."""
+        if is_recorded_only(alert):
+            return [], []
         names = alert.channels or (DEFAULT,)
         unknown = [name for name in names if name not in self._groups and name not in self.all]
         known = {

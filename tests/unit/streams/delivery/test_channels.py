@@ -134,6 +134,12 @@ def test_a_rule_that_names_no_channel_has_the_receivers_of_the_settings(make_ale
     assert read({}).of(make_alert(channels=("default",))) == ([], [])
 
 
+def test_what_a_digest_tells_reaches_nobody_by_itself(make_alert: Make) -> None:
+    found = read({"ops": WEBHOOK}, urls=["https://a.example"], secret=SECRET)
+    assert found.of(make_alert(reason="grouped")) == ([], [])
+    assert found.of(make_alert(reason="grouped", channels=("ops", "nobody"))) == ([], [])
+
+
 def test_the_rule_file_may_name_its_own_default(make_alert: Make) -> None:
     found = read({"default": WEBHOOK}, urls=["https://a.example"], secret=SECRET)
     [channel] = found.of(make_alert())[0]
