@@ -15,10 +15,10 @@ from streams.alerts.benchmark.plan import BIN, BINS, KINDS, SHAPES, Plan
 __all__ = ["Injected", "apply", "inject", "profile"]
 
 _HOURS = {"step": (24, 36), "ramp": (24, 36), "spike": (6, 12), "slow_burn": (48, 72)}
-_SHARES = (0.35, 0.45, 0.55)
+_SHARES = (0.4, 0.5, 0.6)
 _FACTORS = (4.0, 6.0, 10.0)
 _QUIET = 0.02
-_LEAST_FOR_SHARE = 80.0
+_LEAST_FOR_SHARE = 100.0
 """Documents a day below which a shift of the share alone shows to nobody: two of three documents are no news."""
 _LEAST_FOR_SILENCE = 80.0
 _LEAST_SURGE = 150.0
@@ -53,7 +53,7 @@ def profile(shape: str, bins: int) -> NDArray[np.float64]:
     if shape == "ramp":
         return np.minimum(1.0, place * 3.0)
     if shape == "spike":
-        return np.asarray(np.exp(-2.5 * place))
+        return np.asarray(np.exp(-1.5 * place))
     return np.full(bins, 0.6 if shape == "slow_burn" else 1.0)
 
 

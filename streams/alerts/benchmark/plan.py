@@ -37,12 +37,12 @@ class Plan:
         incidents: of every kind but silence, for each shape; `silences` in all.
     """
 
-    keys: int = 48
-    days: int = 70
-    warm_up: int = 21
+    keys: int = 40
+    days: int = 56
+    warm_up: int = 14
     start: int = int(datetime(2026, 1, 5, tzinfo=UTC).timestamp()) // 60
-    busiest: float = 600.0
-    zipf: float = 0.65
+    busiest: float = 550.0
+    zipf: float = 0.6
     dispersion: float = 0.15
     unrest: float = 0.2
     share: float = 0.3
@@ -67,7 +67,7 @@ class Plan:
 
 
 def standard() -> Plan:
-    """48 keys, 70 days, 80 incidents, about 370,000 documents."""
+    """40 keys, 56 days, 80 incidents, about 300,000 documents."""
     return Plan()
 
 
