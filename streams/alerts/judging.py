@@ -151,7 +151,7 @@ class _WindowSums:
         size = tracker.frame.size
         self._first, self._size = first, size
         assert tracker.head is not None
-        last = min(last, tracker.head // tracker.frame.hop + size)
+        last = max(first, min(last, tracker.head // tracker.frame.hop + size))
         buckets = tracker.buckets(first - size + 1, last - first + size)
         self._sums = np.zeros((len(buckets) + 1, 4))
         np.cumsum(buckets, axis=0, out=self._sums[1:])

@@ -54,7 +54,7 @@ class Tracker:
     """
 
     __slots__ = (
-        "_stale", "changed", "dirty", "frame", "head", "history", "hours", "judged", "key", "name", "noted", "published", "recent",
+        "_settled", "_stale", "changed", "dirty", "frame", "head", "history", "hours", "judged", "key", "name", "noted", "published", "recent",
         "since", "states",
     )  # fmt: skip
 
@@ -74,6 +74,7 @@ class Tracker:
         self.changed = True
         self.recent = Recent(frame.size, frame.rule.counting.per_author)
         self._stale: int | None = None
+        self._settled = -(1 << 40)
 
     @property
     def state(self) -> State:
@@ -92,11 +93,9 @@ class Tracker:
         assert first is not None
         return first if self.since is None else max(first, self.since)
 
-    @property
-    def _settled_until(self) -> int:
-        """Hours before this one weigh what was written down, or one where nothing was."""
-        assert self.head is not None
-        return (self.head - self.head % _MINUTES - self.frame.kept) // _MINUTES + self.frame.context
+    def _settled_by(self, head: int) -> int:
+        """Hours before this one are settled when the newest vote is of minute `head`."""
+        return (head - head % _MINUTES - self.frame.kept) // _MINUTES + self.frame.context
 
     def add(self, packed: Packed) -> Ignored | None:
         """Count a vote; why not, if it was not."""
@@ -132,6 +131,7 @@ class Tracker:
         self.recent.add(hop, packed.scored, packed.negative, packed.score, packed.copy, packed.author)
         if self.head is None:
             self.head = minute
+            self._settled = self._settled_by(minute)
         elif minute > self.head:
             before, self.head = self.head, minute
             if before // _MINUTES != number:
@@ -161,9 +161,10 @@ class Tracker:
         assert self.head is not None
         frame = self.frame
         oldest = (self.head - self.head % _MINUTES - frame.kept) // _MINUTES
-        settled_before = before - frame.kept // _MINUTES + frame.context
-        for number in sorted(number for number in self.hours if settled_before <= number < self._settled_until):
+        settled = self._settled_by(self.head)
+        for number in sorted(number for number in self.hours if self._settled <= number < settled):
             self._settle_weights(number)
+        self._settled = settled
         for number in sorted(number for number in self.hours if number < oldest):
             hour = self.hours.pop(number)
             sums = self._plain_sums(hour) if hour.sums is None else Tally(*(float(value) for value in hour.sums.sum(axis=0)))
@@ -228,7 +229,7 @@ class Tracker:
         counting = frame.rule.counting
         first = min(stale)
         wanted = sorted(number for number in hours if number >= first)
-        while wanted and wanted[0] < self._settled_until:
+        while wanted and wanted[0] < self._settled:
             number = wanted.pop(0)
             rows = hours[number].rows()
             self._set(number, rows, settled_weights(rows, counting))
@@ -339,6 +340,7 @@ class Tracker:
         newest = max(self.hours)
         minutes = [int(self.hours[newest].rows()["minute"].max())]
         self.head = max(newest * _MINUTES + minutes[0], self.head or 0)
+        self._settled = self._settled_by(self.head)
         self.recent = Recent(self.frame.size, self.frame.rule.counting.per_author)
         for number in sorted(self.hours):
             for minute, flags, score, author in self.hours[number].plain():
@@ -350,5 +352,8 @@ class Tracker:
                     bool(flags & Flag.COPY),
                     author,
                 )
+        if not self.frame.eager:
+            # It may have waited for the end of its hop. Judged again it says the same.
+            self.dirty = self.head // self.frame.hop
         if self.states:
             self.judged = self.states[-1][0] // self.frame.hop - 2
