@@ -84,13 +84,8 @@ class Client:
             PermanentError: reason ``webhook.forbidden`` (the address may not be called) or ``webhook.refused`` (not a URL).
         """
         place, target = _parsed(url)
-        sent = {
-            "Host": target.netloc.decode("ascii"),
-            "User-Agent": USER_AGENT,
-            "Accept": "*/*",
-            **headers,
-            "Content-Length": str(len(body)),
-        }
+        given = {name.lower(): value for name, value in headers.items()}
+        sent = {"host": target.netloc.decode("ascii"), "user-agent": USER_AGENT, "accept": "*/*", **given, "content-length": str(len(body))}
         try:
             async with asyncio.timeout(seconds):
                 return await self._post(target, body, sent, wanted)

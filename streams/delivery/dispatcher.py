@@ -22,6 +22,7 @@ from streams.delivery.queue import Entry
 from streams.delivery.schedule import Clock, Schedule
 from streams.delivery.sender import Sender, build_sender
 from streams.documents import Alert, DeadLetter
+from streams.errors import TransientError
 from streams.metrics import Metrics
 from streams.stages.delivery import until_it_works
 from streams.state import StateStore
@@ -135,7 +136,8 @@ class Dispatcher:
         await self._save()
         for name in wanted:
             self._count(name)
-            self._lanes[name].wake()
+            if name in self._lanes:  # not, where other channels came meanwhile
+                self._lanes[name].wake()
         return letters
 
     async def configure(self, channels: Channels) -> None:
@@ -161,6 +163,10 @@ class Dispatcher:
         """Stop; what was not delivered stays in the outbox. May be called twice."""
         for lane in self._lanes.values():
             await lane.close()
+        try:
+            await self._flush()
+        except (TransientError, OSError) as error:
+            log.warning("what was delivered last may be delivered again after the next start", error=str(error))
         await self._log.close()
 
     def _lane(self, channel: Channel) -> Lane:

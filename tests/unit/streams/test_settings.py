@@ -342,6 +342,20 @@ def test_a_secret_of_another_form_is_refused_and_not_shown() -> None:
     assert "hunter2" not in str(error)
 
 
+def test_secrets_while_they_are_exchanged() -> None:
+    found = load_settings(webhook={"urls": ["https://a.example"], "secrets": ["whsec_bmV3", "whsec_b2xk"]}).webhook
+    assert [secret.get_secret_value() for secret in found.secrets] == ["whsec_bmV3", "whsec_b2xk"]
+    error = refusal(webhook={"secrets": ["whsec_bmV3", "hunter2"]})
+    assert "webhook.secrets: each must begin with whsec_" in error.message
+    assert "hunter2" not in str(error)
+    assert "bmV3" not in str(error)
+
+
+@pytest.mark.parametrize("wrong", [["10.0.0.1/8"], ["inside"], "10.0.0.0/8", [""]])
+def test_networks_that_are_none(wrong: object) -> None:
+    assert "webhook.allow_networks" in refusal(webhook={"allow_networks": wrong}).message
+
+
 @pytest.mark.parametrize("agents", [["score"], ["index"], ["watch", "notify"], ["score", "index", "watch", "notify"]])
 def test_agents_that_go_together_are_taken(agents: list[str]) -> None:
     assert load_settings(worker={"agents": agents}).worker.agents == tuple(agents)

@@ -55,7 +55,12 @@ def test_the_worker_gets_exactly_our_settings(monkeypatch: pytest.MonkeyPatch, t
         search={"index_prefix": "opinion"},
         enrich={"languages": ["en", "de"], "entities": tmp_path / "entities.jsonl", "near_duplicates": False},
         alerts={"window": timedelta(minutes=90)},
-        webhook={"urls": ["http://127.0.0.1:9/hook"], "secret": "whsec_abc"},
+        webhook={
+            "urls": ["http://127.0.0.1:9/hook"],
+            "secret": "whsec_abc",
+            "secrets": ["whsec_old", "whsec_older"],
+            "allow_networks": ["127.0.0.0/8", "fd00::/8"],
+        },
         journal=tmp_path / "journal.db",
     )
     for name, value in environment(ours).items():
