@@ -46,7 +46,7 @@ def test_a_run_tells_what_the_engine_tells_document_by_document(history: list[Si
 
 def test_progress_reaches_the_end_and_nothing_is_a_run_too(history: list[Sighting], rules: RuleSet) -> None:
     told: list[tuple[int, int]] = []
-    unwatched = [item._replace(id=f"{item.id}-{i}", entities=()) for i in range(4) for item in history][: BATCH + 10]
+    unwatched = [item._replace(id=f"{item.id}-{i}", entities=(), names=()) for i in range(4) for item in history][: BATCH + 10]
     run(rules, unwatched, progress=lambda done, total: told.append((done, total)))
     assert told == [(BATCH, BATCH + 10), (BATCH + 10, BATCH + 10)]
     assert run(rules, []).detections == []
