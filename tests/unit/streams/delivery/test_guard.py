@@ -156,10 +156,10 @@ async def test_every_message_is_judged_anew(receiver: Any) -> None:
     names = Names(["127.0.0.1"], ["10.0.0.1"])
     client = Client(Guard(LOCAL, names))
     url = f"http://inner.example:{receiver.url.rpartition(':')[2]}/"
-    assert (await client.post(url, b"{}", {}, seconds=2)).status == 204
+    assert (await client.post(url, b"{}", {}, seconds=2, wanted=10)).status == 204
     assert receiver.requests[0][1]["host"] == url.removeprefix("http://").rstrip("/"), "the name stays that of the address"
     with pytest.raises(PermanentError, match="private"):
-        await client.post(url, b"{}", {}, seconds=2)
+        await client.post(url, b"{}", {}, seconds=2, wanted=10)
     assert len(receiver.requests) == 1
     await client.close()
 
