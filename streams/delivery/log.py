@@ -22,6 +22,7 @@ MAX_WAITING = 10_000
 _BATCH = 500
 _LINGER = 0.5
 _PAUSE = 15.0
+_LAST_WORDS = 1.0
 _PURGE_EVERY = 86_400.0
 
 log = structlog.get_logger(__name__)
@@ -88,7 +89,11 @@ class DeliveryLog:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            await self._flush()
+            try:
+                async with asyncio.timeout(_LAST_WORDS):
+                    await self._flush()
+            except TimeoutError:
+                log.warning("the last entries of the log of deliveries are not written", waiting=len(self._waiting))
         await self._keeper.close()
 
     async def _run(self) -> None:

@@ -129,6 +129,19 @@ async def test_what_is_pushed_out_while_it_is_written_is_not_missed_elsewhere(mo
     await log.close()
 
 
+async def test_a_server_that_hangs_does_not_hold_the_stop_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LAST_WORDS", 0.05)
+    keeper = Keeper()
+    keeper.gate.clear()
+    log = DeliveryLog(keeper, Metrics(), days=30)
+    log.start()
+    log.add(attempt())
+    await asyncio.sleep(0.03)
+    async with asyncio.timeout(1):
+        await log.close()
+    assert keeper.written == []
+
+
 async def test_an_entry_that_the_index_refuses_is_told_and_does_not_come_again(quiet: list[Any]) -> None:
     keeper = Keeper()
     keeper.refuse = {0: "mapping"}
