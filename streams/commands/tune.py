@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from streams.alerts.rules.duration import write_duration
 from streams.commands.backtest import History_, Incidents_, Zone_, advancing, described, read_all
 
 if TYPE_CHECKING:
@@ -60,12 +62,21 @@ def _described(item: Proposal) -> dict[str, object]:
     return {
         "rule": item.rule,
         "parameter": item.parameter,
-        "before": item.before,
-        "proposal": item.value,
-        "tried": [{"value": value, "false_per_week": round(rate, 4)} for value, rate in item.tried],
+        "before": _plain(item.before),
+        "proposal": _plain(item.value),
+        "tried": [{"value": _plain(value), "false_per_week": round(rate, 4)} for value, rate in item.tried],
         "chosen_on": described(item.chosen) if item.chosen is not None else None,
         "unseen": described(item.unseen) if item.unseen is not None else None,
     }
+
+
+def _plain(value: Any) -> Any:
+    return write_duration(value) if isinstance(value, timedelta) else value
+
+
+def _written(value: Any) -> str:
+    """As in a rule file."""
+    return write_duration(value) if isinstance(value, timedelta) else f"{value:g}"
 
 
 def _show(out: Console, proposals: list[Proposal]) -> None:
@@ -75,8 +86,8 @@ def _show(out: Console, proposals: list[Proposal]) -> None:
         table.add_row(
             item.rule,
             item.parameter,
-            f"{item.before:g}",
-            "[red]none stays within the target" if item.value is None else f"[bold]{item.value:g}",
+            _written(item.before),
+            "[red]none stays within the target" if item.value is None else f"[bold]{_written(item.value)}",
             f"{item.tried[-1][1]:.2f}",
             "-" if unseen is None else f"{7 * unseen.false_per_day:.2f}",
             "-" if unseen is None or unseen.recall is None else f"{unseen.recall:.2f}",
@@ -86,4 +97,4 @@ def _show(out: Console, proposals: list[Proposal]) -> None:
         if item.value is not None and item.value != item.before:
             *parents, name = item.parameter.split(".")
             place = "".join(f"{'  ' * depth}{parent}:\n" for depth, parent in enumerate(parents, start=1))
-            out.print(f"rule {item.rule}:\n{place}{'  ' * (len(parents) + 1)}{name}: {item.value:g}", markup=False)
+            out.print(f"rule {item.rule}:\n{place}{'  ' * (len(parents) + 1)}{name}: {_written(item.value)}", markup=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from streams.alerts.backtest.incidents import Incident
@@ -26,6 +27,7 @@ CHOSEN_ON = 2 / 3
 """Part of the history, from its beginning, on which the value is chosen."""
 
 _P_VALUES = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10, 1e-12)
+_DAYS = (3, 7, 14, 30, 60, 90, 180, 365, 730, 1825)
 _FACTORS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0)
 
 
@@ -112,6 +114,8 @@ def _ladder(rule: Rule) -> tuple[str, tuple[Any, ...]]:
     spec: Any = rule.detector
     if hasattr(spec, "max_p_value"):
         return "detector.max_p_value", _P_VALUES
+    if spec.type == "return_period":
+        return "detector.once_in", tuple(timedelta(days=days) for days in _DAYS)
     if getattr(spec, "parts", None) or spec.type == "breadth":
         documents = max(1, rule.evidence.documents)
         return "evidence.documents", tuple(sorted({max(1, round(documents * factor)) for factor in _FACTORS}))

@@ -76,7 +76,7 @@ class ReturnPeriod:
         record = self._record(view.hours, view.known_since, minutes)
         what = f"{write(self._signal, value)} {NAMES[self._signal]}"
         if record is None:
-            why = f"{what}; less than two days of the past are known, so nothing is known of what is ordinary"
+            why = f"{what}; less than two days (or two windows) of the past are known, so nothing is known of what is ordinary"
             return Assessment(False, False, 0.0, None, value, 0.0, 0.0, value, 0, 0.0, why)
         expected = _expected(record.rhythm, view.start, minutes)
         # A window shorter than an hour is judged as an hour at its pace.
@@ -123,7 +123,7 @@ class ReturnPeriod:
 
 def _learn(counts: Floats, first_hour: int, span: int) -> _Record | None:
     days = len(counts) // _DAY
-    if days < 2:
+    if days < 2 or days * _DAY < 2 * span:
         return None
     start = (first_hour + len(counts)) % _DAY
     counts = counts[len(counts) - days * _DAY :]
@@ -133,7 +133,7 @@ def _learn(counts: Floats, first_hour: int, span: int) -> _Record | None:
     rhythm = (np.median(neighbours, axis=0) * weight + float(np.median(counts)) * _LEVEL_WEIGHT) / (weight + _LEVEL_WEIGHT)
     ordinary = np.convolve(np.tile(rhythm, days), np.ones(span), "valid")
     excesses = np.sort(np.log((np.convolve(counts, np.ones(span), "valid") + _OFFSET) / (ordinary + _OFFSET)))
-    beyond = excesses[math.ceil((1.0 - _TAIL) * len(excesses)) :]
+    beyond = excesses[min(math.ceil((1.0 - _TAIL) * len(excesses)), len(excesses) - 1) :]
     tail = float(beyond[0])
     fall_off = float((beyond - tail).sum() + _FALL_OFF * _FALL_OFF_WEIGHT) / (len(beyond) + _FALL_OFF_WEIGHT)
     of_day = np.roll(rhythm, start)
