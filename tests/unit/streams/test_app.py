@@ -58,11 +58,16 @@ async def test_faust_carries_what_the_design_allows_and_nothing_else(settings: S
     assert len(app.tables) == 0
 
 
-@pytest.mark.parametrize("agents", [("score",), ("index",), ("score", "index"), ("watch", "notify")])
-async def test_only_the_agents_that_were_asked_for(agents: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("agents", "extra"), [(("score",), ()), (("index",), ()), (("score", "index"), ()), (("watch", "notify"), ("control",))]
+)
+async def test_only_the_agents_that_were_asked_for(
+    agents: tuple[str, ...], extra: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silences are heard where the engine is."""
     monkeypatch.chdir(tmp_path)
     app = build_app(_settings(*agents))
-    assert {agent.name.rpartition(".")[2] for agent in app.agents.values()} == set(agents)
+    assert {agent.name.rpartition(".")[2] for agent in app.agents.values()} == {*agents, *extra}
 
 
 class _Producer:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
+from streams.alerts.life.commands import Silence, SilenceMatcher
 from streams.embedded.journal import JournalLedger, JournalStateStore
-from streams.errors import TransientError
+from streams.errors import SettingsError, TransientError
 from streams.ledger import KafkaLedger
 from streams.service import Service
 from streams.settings import Settings, load_settings
 from streams.stages import delivery
-from streams.stages.contract import Record
+from streams.stages.contract import Delivery, Record
 from streams.stages.notify import SETTLE_SECONDS
 
 
@@ -76,6 +78,58 @@ async def test_only_what_the_agents_need_is_built(agents: tuple[str, ...]) -> No
     service = _service(_settings(*agents))
     built = {name for name in ("score", "index", "watch", "notify") if getattr(service, name) is not None}
     assert built == set(agents)
+    assert (service.control is not None) == ("watch" in agents)
+    assert service.rules is None, "there is no rule file"
+    await service.close()
+
+
+RULES = """
+version: 1
+channels: {ops: {type: webhook, url: "https://ops.example/", secrets: ["env:OPS_SECRET"]}}
+rules: [{name: volume, signal: documents, detector: {type: threshold, above: 8}, channels: [ops]}]
+"""
+
+
+async def test_a_rule_file_is_read_with_its_channels_and_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPS_SECRET", "whsec_" + "A" * 32)
+    file = tmp_path / "rules.yaml"
+    file.write_text(RULES)
+    service = _service(_settings(journal=tmp_path / "journal.db", alerts={"rules": file}))
+    assert service.rules is not None
+    assert service.watch is not None
+    file.write_text(RULES.replace("above: 8", "above: 80"))
+    await service.rules.poll()
+    assert service.metrics.registry.get_sample_value("bellwether_rules_loaded_total") == 1
+    await service.close()
+    scoring_only = _service(_settings("score", "index", alerts={"rules": file}))
+    assert scoring_only.rules is None
+    await scoring_only.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [("rules: [{name: x, window: soon}]", "window"), (RULES, "OPS_SECRET")],
+    ids=["a broken file", "a channel without its secret"],
+)
+async def test_a_rule_file_that_cannot_be_used_is_said_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, complaint: str
+) -> None:
+    monkeypatch.delenv("OPS_SECRET", raising=False)
+    file = tmp_path / "rules.yaml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=complaint):
+        _service(_settings(alerts={"rules": file}))
+
+
+async def test_a_silence_of_the_control_topic_reaches_the_state(tmp_path: Path) -> None:
+    service = _service(_settings(journal=tmp_path / "journal.db"), Sink())
+    await service.open()
+    assert service.control is not None
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+    said = Silence(id="s1", matchers=(SilenceMatcher(value="bank"),), starts_at=start, ends_at=start + timedelta(hours=4))
+    [letter] = await service.control.process([Delivery(said.model_dump_json().encode(), "c-0-0"), Delivery(b"?", "c-0-1")])
+    assert letter.reason == "control.unreadable"
+    assert any(name.startswith("desk|") and b"s1" in value for name, value in (await service._store.load()).items())
     await service.close()
 
 

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from streams.alerts.engine import Engine
+from streams.alerts.life.commands import Silence, SilenceMatcher, Unsilence
 from streams.alerts.rules.defaults import default_rules
-from streams.alerts.sighting import sighting
-from streams.documents import Alert, AlertStatus, DeadLetter, Decision, Outcome, ScoredDocument
-from streams.errors import PermanentError, TransientError
+from streams.alerts.sighting import Sighting, sighting
+from streams.documents import Alert, AlertStatus, DeadLetter, Decision, DecisionOutcome, Outcome, ScoredDocument
+from streams.errors import PermanentError, SettingsError, TransientError
 from streams.metrics import Metrics
 from streams.settings import AlertSettings
 from streams.stages import watch as module
 from streams.stages.contract import Delivery, Record
-from streams.stages.watch import WatchStage, alert_record
+from streams.stages.watch import IDLE_SECONDS, START_SECONDS, WatchStage, alert_record
 from streams.state import MemoryStateStore
 
 Documents = Callable[..., ScoredDocument]
 Read = Callable[..., float]
 
+AT = datetime(2024, 5, 1, 12, tzinfo=UTC)
 RULES = default_rules(AlertSettings(min_documents=6, window=timedelta(hours=3), baseline=timedelta(days=3)))
 
 
@@ -118,11 +121,21 @@ class Bench:
         self.log = Log()
         self.store, self.broker, self.sink, self.ledger = Store(self.log), Broker(self.log), Sink(), Ledger(self.log)
         self.metrics = Metrics()
+        self.now = 0.0
         self.start()
 
     def start(self) -> WatchStage:
         self.engine = Engine(RULES)
-        self.stage = WatchStage(self.engine, self.store, self.broker, "alerts", self.sink, self.ledger, self.metrics)  # type: ignore[arg-type]
+        self.stage = WatchStage(
+            self.engine,
+            self.store,
+            self.broker,
+            "alerts",
+            self.sink,
+            self.ledger,
+            self.metrics,
+            clock=lambda: self.now,  # type: ignore[arg-type]
+        )
         return self.stage
 
     async def restart(self) -> WatchStage:
@@ -402,7 +415,165 @@ async def test_an_empty_batch_saves_nothing(bench: Bench, calm: list[Delivery]) 
     assert len(bench.store.saves) == saves
 
 
+def wall(documents: Sequence[Delivery], *, hours: float) -> float:
+    """So many hours after the newest of `documents`."""
+    return max(ScoredDocument.model_validate_json(item.value).published_at.timestamp() for item in documents) + hours * 3600
+
+
+def reasons(bench: Bench) -> list[str]:
+    """Why each notice was sent; that it grew is not what is looked at here."""
+    return [alert.reason for alert in bench.broker.alerts() if alert.reason != "amended"]
+
+
+async def test_a_live_stream_that_falls_silent_is_noticed_by_the_wall_clock(
+    bench: Bench, calm: list[Delivery], crisis: list[Delivery]
+) -> None:
+    bench.now = wall(crisis, hours=0)
+    await bench.stage.process([*calm, *crisis])
+    assert reasons(bench) == ["fired"]
+    bench.now += IDLE_SECONDS - 1
+    await bench.stage.tick()
+    bench.now = wall(crisis, hours=2)
+    await bench.stage.tick()
+    assert reasons(bench) == ["fired"]
+    bench.now = wall(crisis, hours=4)
+    await bench.stage.tick()
+    await bench.stage.tick()
+    assert reasons(bench) == ["fired", "silent"]
+    assert bench.log.events[-2:] == ["saved", "sent"]
+
+
+async def test_documents_that_are_on_their_way_are_not_made_late(bench: Bench, calm: list[Delivery], crisis: list[Delivery]) -> None:
+    """After a start the broker may need a while; between two batches too."""
+    await bench.stage.process([*calm, *crisis])
+    bench.now = wall(crisis, hours=4)
+    stage = await bench.restart()
+    await stage.tick()
+    bench.now += START_SECONDS - 1
+    await stage.tick()
+    assert [alert.reason for alert in bench.broker.alerts() if alert.reason != "fired"] == []
+    bench.now += 2
+    await stage.tick()
+    assert bench.broker.alerts()[-1].reason == "silent"
+
+
+async def test_a_replay_of_old_text_is_not_silenced_by_the_wall_clock(bench: Bench, calm: list[Delivery], crisis: list[Delivery]) -> None:
+    bench.now = wall(crisis, hours=24 * 365)
+    await bench.stage.process([*calm, *crisis])
+    for _ in range(3):
+        bench.now += 60
+        await bench.stage.tick()
+    assert reasons(bench) == ["fired"]
+
+
+async def test_the_end_of_a_replay_is_told_with_the_next_tick(bench: Bench, calm: list[Delivery], crisis: list[Delivery]) -> None:
+    """What the last hop led to waits for the end of that hop, and nothing comes any more that would end it."""
+    bench.now = wall(crisis, hours=24 * 365)
+    cut = next(place for place in range(1, len(crisis) + 1) if Engine(RULES).observe(sightings([*calm, *crisis[:place]])).turns)
+    await bench.stage.process([*calm, *crisis[:cut]])
+    assert bench.broker.records == []
+    bench.now += IDLE_SECONDS + 1
+    await bench.stage.tick()
+    assert reasons(bench) == ["fired"]
+
+
+async def test_a_tick_before_anything_is_known_does_nothing(bench: Bench) -> None:
+    bench.now = 1e9
+    await bench.stage.tick()
+    await bench.stage.open()
+    bench.now += START_SECONDS + 1
+    await bench.stage.tick()
+    assert bench.log.events == []
+
+
+async def test_a_tick_that_cannot_save_is_tried_again(bench: Bench, calm: list[Delivery], crisis: list[Delivery]) -> None:
+    bench.now = wall(crisis, hours=0)
+    await bench.stage.process([*calm, *crisis])
+    bench.now = wall(crisis, hours=4)
+    bench.store.faults = [TransientError("locked")]
+    with pytest.raises(TransientError):
+        await bench.stage.tick()
+    assert reasons(bench) == ["fired"]
+    await bench.stage.tick()
+    assert reasons(bench) == ["fired", "silent"]
+
+
+def sightings(deliveries: Sequence[Delivery]) -> list[Sighting]:
+    return [sighting(ScoredDocument.model_validate_json(item.value)) for item in deliveries]
+
+
 def test_the_record_of_an_alert_is_the_alert(calm: list[Delivery], crisis: list[Delivery]) -> None:
     engine = Engine(RULES)
     [alert] = firing(engine.observe([sighting(ScoredDocument.model_validate_json(item.value)) for item in [*calm, *crisis]]).alerts)
     assert Alert.model_validate_json(alert_record("alerts", alert).value) == alert
+
+
+def silence(minutes: int = 10_000) -> Silence:
+    """Of everything, from before the crisis."""
+    matchers = (SilenceMatcher(value="bank"),)
+    return Silence(id="s1", matchers=matchers, starts_at=AT, ends_at=AT + timedelta(minutes=minutes), author="ann", comment="we know")
+
+
+async def test_what_is_silenced_is_not_sent_until_it_is_unsilenced(bench: Bench, calm: list[Delivery], crisis: list[Delivery]) -> None:
+    await bench.stage.process(calm)
+    await bench.stage.command(silence())
+    await bench.stage.process(crisis)
+    assert bench.broker.records == []
+    [decision] = [item for item in bench.sink.decisions if item.outcome is DecisionOutcome.SILENCED]
+    assert "we know" in decision.explanation
+    await bench.stage.command(Unsilence(id="s1", author="ann"))
+    [alert] = firing(bench.broker.alerts())
+    assert str(alert.key) == "entity:bank"
+
+
+async def test_a_silence_survives_a_kill_and_may_be_said_twice(bench: Bench, calm: list[Delivery], crisis: list[Delivery]) -> None:
+    await bench.stage.process(calm)
+    bench.store.faults = [TransientError("locked")]
+    with pytest.raises(TransientError):
+        await bench.stage.command(silence())
+    await bench.stage.command(silence())
+    stage = await bench.restart()
+    await stage.command(silence())
+    await stage.process(crisis)
+    assert bench.broker.records == []
+
+
+async def test_a_command_waits_for_the_batch_under_way(bench: Bench, calm: list[Delivery], crisis: list[Delivery]) -> None:
+    """The control agent is another task: the state that the batch saves must not be that of half a command."""
+    await bench.stage.process(calm)
+    bench.store.delays = [0.05]
+    bench.log.events.clear()
+    await asyncio.gather(bench.stage.process(crisis), bench.stage.command(silence()))
+    assert bench.log.events.index("watched") < len(bench.log.events) - 1
+    assert len(firing(bench.broker.alerts())) == 1, "the alert was out when the silence came"
+
+
+async def test_other_rules_end_what_the_former_ones_told(bench: Bench, calm: list[Delivery], crisis: list[Delivery]) -> None:
+    await bench.stage.process(calm)
+    await bench.stage.process(crisis)
+    [alert] = bench.broker.alerts()
+    others = replace(RULES, rules=tuple(rule for rule in RULES.rules if rule.name != alert.rule))
+    bench.broker.faults = [TransientError("away")]
+    with pytest.raises(TransientError):
+        await bench.stage.reload(others)
+    await bench.stage.reload(others)
+    await bench.stage.reload(others)
+    assert [(item.id, item.status) for item in bench.broker.alerts()] == [(alert.id, AlertStatus.FIRING), (alert.id, AlertStatus.RESOLVED)]
+
+
+async def test_the_same_rules_again_change_nothing(bench: Bench, calm: list[Delivery], crisis: list[Delivery]) -> None:
+    other = Bench()
+    for batch in (calm, crisis):
+        await bench.stage.reload(RULES)
+        await bench.stage.process(batch)
+        await other.stage.process(batch)
+    assert [item.id for item in bench.broker.alerts()] == [item.id for item in other.broker.alerts()]
+    assert await bench.store.load() == await other.store.load()
+
+
+async def test_rules_of_one_name_are_refused_and_the_former_ones_stay(bench: Bench, calm: list[Delivery], crisis: list[Delivery]) -> None:
+    await bench.stage.process(calm)
+    with pytest.raises(SettingsError):
+        await bench.stage.reload(replace(RULES, rules=(*RULES.rules, RULES.rules[0])))
+    await bench.stage.process(crisis)
+    assert len(firing(bench.broker.alerts())) == 1
