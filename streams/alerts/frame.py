@@ -33,8 +33,8 @@ class Frame:
         eager: whether the newest hop is judged before it is over. Not where too few documents are what is looked for.
         unscored: whether documents without a sentiment count for anything.
         known_since: minute since which the stream is known; None before the first document.
-        touched: parts of hours that must be saved, by key; kept_touched: hours whose documents to show must be;
-            days_touched: days whose closed hours must be.
+        headers, touched, kept_touched, days_touched: what must be saved: keys of which it is what is beside votes; by key, parts
+            of hours; hours of which it is the documents to show; days with closed hours.
     """
 
     def __init__(self, rule: Rule, detector: Detector, names: Names) -> None:
@@ -62,6 +62,7 @@ class Frame:
         self.world = World(self.lateness)
         self.known_since: int | None = None
         self.dropped_until: int | None = None
+        self.headers: set[str] = set()
         self.touched: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
         self.kept_touched: set[tuple[str, int]] = set()
         self.days_touched: set[tuple[str, int]] = set()

@@ -25,7 +25,7 @@ import structlog
 from streams.alerts.fold import Published, State
 from streams.alerts.history import History
 from streams.alerts.tracker import Tracker
-from streams.alerts.votes import PART, SIZE, VOTE, Hour, Kept
+from streams.alerts.votes import PART, VOTE, Hour, Kept
 from streams.alerts.watch import Watch
 from streams.documents import Key
 from streams.errors import BellwetherError
@@ -70,10 +70,8 @@ def take_changes(watch: Watch) -> dict[str, bytes | None]:
         changes.update({f"{place}votes|{hour}.{part}|{name}": None for hour, part in parts})
         changes.update({f"{place}kept|{hour}|{name}": None for hour in kept})
         changes.update({f"{place}day|{day}|{name}": None for day in days})
-    for name, tracker in watch.trackers.items():
-        if tracker.changed:
-            tracker.changed = False
-            changes[f"{place}key|{name}"] = _header(tracker)
+    for name in sorted(frame.headers):
+        changes[f"{place}key|{name}"] = _header(watch.trackers[name])
     for name, day in sorted(frame.days_touched):
         known = watch.trackers.get(name)
         changes[f"{place}day|{day}|{name}"] = (known.history.day(day) if known and known.history else b"") or None
@@ -92,9 +90,10 @@ def take_changes(watch: Watch) -> dict[str, bytes | None]:
         changes[f"{place}world|{day}"] = value
     if changes:
         meta = {"v": VERSION, "meaning": frame.meaning, "known_since": frame.known_since, "dropped_until": frame.dropped_until}
-        changes[f"{place}meta"] = json.dumps(meta).encode()
+        changes = {f"{place}meta": json.dumps(meta).encode(), **changes}
     watch.evicted.clear()
     watch.world_gone.clear()
+    frame.headers.clear()
     frame.days_touched.clear()
     frame.kept_touched.clear()
     frame.touched.clear()
@@ -174,13 +173,12 @@ def _restore_votes(watch: Watch, entries: Mapping[str, bytes]) -> None:
             # The key or the hour was closed, and the deletion of its votes was cut off.
             watch.frame.touched[key].update((number, part) for part, _ in found)
             continue
-        hour = tracker.hours[number] = Hour()
+        restored = tracker.hours[number] = Hour()
         rows = np.frombuffer(b"".join(value for _, value in sorted(found)), dtype=VOTE)
         _, first = np.unique(rows["id"], return_index=True)  # a cut-off save may have moved a vote and left it as well
         for vote in rows[np.sort(first)]:
-            hour.add(vote.tobytes())
+            restored.add(vote.tobytes())
         if len(first) != len(rows):
             watch.frame.touched[key].update((number, part) for part in range(len(rows) // PART + 1))
         kept = entries.get(f"kept|{number}|{key}")
-        hour.kept = _KEPT.decode(kept) if kept is not None else None
-    assert VOTE.itemsize == SIZE
+        restored.kept = _KEPT.decode(kept) if kept is not None else None

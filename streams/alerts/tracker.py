@@ -50,11 +50,10 @@ class Tracker:
         states: (end, state of the fold after the window that ends then), where it changed; the first stands for all before.
         published: what was told.
         noted: the hour in which each kind of decision was last written down.
-        changed: whether its header must be saved.
     """
 
     __slots__ = (
-        "_settled", "_stale", "changed", "dirty", "frame", "head", "history", "hours", "judged", "key", "name", "noted", "published", "recent",
+        "_settled", "_stale", "dirty", "frame", "head", "history", "hours", "judged", "key", "name", "noted", "published", "recent",
         "since", "states",
     )  # fmt: skip
 
@@ -75,6 +74,15 @@ class Tracker:
         self.recent = Recent(frame.size, frame.rule.counting.per_author)
         self._stale: int | None = None
         self._settled = -(1 << 40)
+
+    @property
+    def changed(self) -> bool:
+        """Whether what is saved of it beside votes and sums must be saved."""
+        return self.name in self.frame.headers
+
+    @changed.setter
+    def changed(self, value: bool) -> None:
+        (self.frame.headers.add if value else self.frame.headers.discard)(self.name)
 
     @property
     def state(self) -> State:

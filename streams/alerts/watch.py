@@ -45,6 +45,7 @@ class Watch:
         """Go on with the keys of `other`, a watch of the same rule with other thresholds."""
         frame, before = self.frame, other.frame
         frame.world, frame.known_since, frame.dropped_until = before.world, before.known_since, before.dropped_until
+        frame.headers = before.headers
         frame.touched, frame.kept_touched, frame.days_touched = before.touched, before.kept_touched, before.days_touched
         self.trackers, self.evicted, self.world_gone = other.trackers, other.evicted, other.world_gone
         for tracker in self.trackers.values():
@@ -138,6 +139,7 @@ class Watch:
         tracker = self.trackers.pop(name)
         self.dirty.pop(name, None)
         self.active.pop(name, None)
+        self.frame.headers.discard(name)
         touched = self.frame.touched.pop(name, set())
         parts = {(number, part) for number, hour in tracker.hours.items() for part in range(hour.parts)} | touched
         days = {int(hour) // 24 for hour in tracker.history.rows["hour"]} if tracker.history else set()

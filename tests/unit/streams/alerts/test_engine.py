@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from streams.alerts.evidence.compose import MAX_SOURCES
 from streams.alerts.engine import Engine
+from streams.alerts.evidence.compose import MAX_SOURCES
 from streams.alerts.rules.ruleset import RuleSet
 from streams.documents import AlertStatus, DecisionOutcome
 from streams.errors import BellwetherError, SettingsError
@@ -298,9 +298,7 @@ def test_a_sector_is_not_told_what_its_bank_is_told(rules, seen):
 
 def test_a_move_of_the_whole_sector_is_told(rules, seen):
     names = [f"bank{n}" for n in range(10)]
-    ordinary = [
-        seen(n, n * 10, "negative" if n % 5 == 0 else "neutral", entities=(names[n % 10],), tags=("banking",)) for n in range(250)
-    ]
+    ordinary = [seen(n, n * 10, "negative" if n % 5 == 0 else "neutral", entities=(names[n % 10],), tags=("banking",)) for n in range(250)]
     move = [seen(f"m{n}", 2500 + n, "negative", entities=(names[n % 10],), tags=("Banking",)) for n in range(40)]
     alerts, _ = run(rules, ordinary + move)
     assert [(str(alert.key), alert.reason) for alert in alerts] == [("tag:banking", "fired"), ("tag:banking", "amended")]

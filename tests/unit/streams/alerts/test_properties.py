@@ -135,7 +135,9 @@ def final(items: list[Sighting], size: int, rules: RuleSet) -> dict[str, Any]:
     return found(engine)
 
 
-SLOW = settings(max_examples=12, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate), suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(
+    max_examples=8, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate), suppress_health_check=[HealthCheck.too_slow]
+)
 
 
 @SLOW
