@@ -24,6 +24,7 @@ _LEAST_FOR_SILENCE = 80.0
 _LEAST_SURGE = 150.0
 """Documents a day that a surge brings at least at its height: an incident of a quiet key is news all the same."""
 _GAP = 4 * BINS
+_TRIES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +59,16 @@ def profile(shape: str, bins: int) -> NDArray[np.float64]:
 
 
 def inject(plan: Plan, names: list[str], random: np.random.Generator) -> list[tuple[int, Injected]]:
-    """Draw the incidents of a stream: rank of the key and incident, ordered by start. No two of a key within four days."""
+    """Draw the incidents of a stream: rank of the key and incident, ordered by start. No two of a key within four days.
+
+    Where there is no room for one, it is left out.
+    """
     busy: list[list[tuple[int, int]]] = [[] for _ in range(plan.keys)]
     found = []
     for kind, shape, size in _wanted(plan):
         least = {"negative": _LEAST_FOR_SHARE, "silence": _LEAST_FOR_SILENCE}.get(kind, 0.0)
         able = [key for key in range(plan.keys) if plan.volume(key) >= least]
-        for _ in range(1_000):
+        for _ in range(_TRIES if able else 0):
             key = able[int(random.integers(len(able)))]
             length = int(random.integers(_HOURS[shape][0] * 60 // BIN, _HOURS[shape][1] * 60 // BIN + 1))
             begin = int(random.integers(plan.warm_up * BINS, plan.bins - length - BINS))
@@ -79,11 +83,10 @@ def inject(plan: Plan, names: list[str], random: np.random.Generator) -> list[tu
 
 
 def _wanted(plan: Plan) -> Iterator[tuple[str, str, float]]:
-    for kind, shape in product(KINDS[:3], SHAPES):
-        for number in range(plan.incidents):
-            yield kind, shape, (_SHARES if kind == "negative" else _FACTORS)[number % 3]
     for _ in range(plan.silences):
         yield "silence", "step", _QUIET
+    for number, kind, shape in product(range(plan.incidents), KINDS[:3], SHAPES):
+        yield kind, shape, (_SHARES if kind == "negative" else _FACTORS)[number % 3]
 
 
 def apply(plan: Plan, found: list[tuple[int, Injected]], rates: NDArray[np.float64], shares: NDArray[np.float64]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 from streams.alerts.backtest.run import Detection, Run
@@ -76,7 +77,7 @@ def judge(stream: Stream, rules: RuleSet, run: Run) -> Outcome:
     months = stream.plan.keys * (stream.plan.days - stream.plan.warm_up) / 30.0
     causes = Counter(_cause(stream, one, windows[one.rule]) for one in false)
     found = tuple((item, _delay(one, windows)) for item, one in zip(stream.incidents, matches, strict=True))
-    return Outcome(rules.source, found, len(detections), causes, months, run.documents, run.seconds)
+    return Outcome(Path(rules.source).stem, found, len(detections), causes, months, run.documents, run.seconds)
 
 
 def pool(outcomes: Sequence[Outcome]) -> Outcome:
