@@ -1,4 +1,4 @@
-"""Webhook receivers: whether their names resolve, may be called, and something listens. Nothing is sent: it would be a message."""
+"""Channels of alerts: whether their names resolve, may be called, and something listens. Nothing is sent: it would be a message."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import socket
 from urllib.parse import urlsplit
 
+from streams.alerts.rules.configured import configured_rules
 from streams.delivery.attempt import Attempt, Result
 from streams.delivery.channels import AppriseChannel, Channel, read_channels
 from streams.delivery.guard import Guard
@@ -15,23 +16,19 @@ from streams.errors import BellwetherError, PermanentError
 from streams.settings import Settings
 from streams.sinks.deliveries import DeliveryIndex
 
-__all__ = ["check_channels", "check_webhooks"]
+__all__ = ["check_webhooks"]
 
 
 async def check_webhooks(settings: Settings) -> list[Check]:
-    """The signing secrets, and every receiver of ``webhook.urls``."""
-    channels = list(read_channels({}, settings.webhook).all.values())
-    if not channels:
-        return [Check("webhooks", "ok", "none configured: alerts are indexed only")]
-    return await check_channels(channels, settings)
-
-
-async def check_channels(channels: list[Channel], settings: Settings) -> list[Check]:
-    """Whether each of `channels` can be reached, and whether its receiver has said that it wants no more.
+    """The receivers of ``webhook.urls`` and the channels of the rule file: whether each can be reached, and has said that it wants no more.
 
     Raises:
-        SettingsError: a secret or an Apprise URL is not one.
+        SettingsError: the rule file, a channel, a secret or an Apprise URL is not right.
     """
+    rules = await asyncio.to_thread(configured_rules, settings.alerts)
+    channels = list(read_channels(rules.channels, settings.webhook).all.values())
+    if not channels:
+        return [Check("webhooks", "ok", "none configured: alerts are indexed only")]
     guard = Guard(settings.webhook.allow_networks)
     for channel in channels:
         await build_sender(channel, guard).close()

@@ -290,6 +290,32 @@ async def test_webhooks(nobody: str, babbler: str, monkeypatch: pytest.MonkeyPat
     assert not any("s3cret" in f"{check}" or SECRET in f"{check}" for check in checks)
 
 
+async def test_channels_of_the_rule_file(babbler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(
+        f"""version: 1
+channels:
+  oncall: {{type: alertmanager, url: "http://{babbler}"}}
+  chat: {{type: apprise, url: "env:CHAT_URL"}}
+rules:
+  - name: turned
+    group_by: [entity]
+    channels: [oncall, chat]
+    window: 3h
+    detector: {{type: share}}
+"""
+    )
+    given = settings(alerts={"rules": file}, webhook={"allow_networks": ["127.0.0.1/32"]})
+    (check,) = await examine("webhooks", check_webhooks, given)
+    assert (check.status, "CHAT_URL" in check.detail) == ("fail", True)
+    monkeypatch.setenv("CHAT_URL", "json://user:s3cret@chat.example/x")
+    checks = {check.name: check for check in await examine("webhooks", check_webhooks, given)}
+    assert {name: check.status for name, check in checks.items()} == {"channel oncall": "ok", "channel chat": "ok"}
+    assert not any("s3cret" in str(check) for check in checks.values())
+    (check,) = await examine("webhooks", check_webhooks, settings(alerts={"rules": tmp_path / "none.yaml"}))
+    assert check.status == "fail"
+
+
 async def test_a_webhook_secret_that_is_none() -> None:
     (check,) = await examine("webhooks", check_webhooks, settings(webhook={"urls": ["https://ops.example"], "secret": "whsec_A"}))
     assert check.status == "fail"
