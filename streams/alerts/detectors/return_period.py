@@ -76,7 +76,7 @@ class ReturnPeriod:
         record = self._record(view.hours, view.known_since, minutes)
         what = f"{write(self._signal, value)} {NAMES[self._signal]}"
         if record is None:
-            why = f"{what}; less than two days (or two windows) of the past are known, so nothing is known of what is ordinary"
+            why = f"{what}; less than two days (or one window) of the past are known, so nothing is known of what is ordinary"
             return Assessment(False, False, 0.0, None, value, 0.0, 0.0, value, 0, 0.0, why)
         expected = _expected(record.rhythm, view.start, minutes)
         # A window shorter than an hour is judged as an hour at its pace.
@@ -123,7 +123,7 @@ class ReturnPeriod:
 
 def _learn(counts: Floats, first_hour: int, span: int) -> _Record | None:
     days = len(counts) // _DAY
-    if days < 2 or days * _DAY < 2 * span:
+    if days < 2 or days * _DAY < span:
         return None
     start = (first_hour + len(counts)) % _DAY
     counts = counts[len(counts) - days * _DAY :]
