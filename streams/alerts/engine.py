@@ -134,6 +134,7 @@ class Engine:
         self._watches = watches
         self._by_index = [watches.get(rule.name) for rule in self._rules]
         self._matcher = Matcher(self._rules)
+        self._show = any(watch.frame.shows_all for watch in watches.values())
 
     def _begin_anew(self, name: str, watch: Watch) -> None:
         for key in list(watch.trackers):
@@ -186,7 +187,7 @@ class Engine:
         wanted = self._matcher.match(sighting)
         if not wanted:
             return Ignored.NO_KEY
-        packed = pack(sighting, self._names)
+        packed = pack(sighting, self._names, show=self._show)
         reasons: list[Ignored] = []
         counted = False
         for index, key in wanted:

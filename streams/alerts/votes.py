@@ -96,8 +96,12 @@ class Packed(NamedTuple):
         return self.vote[_ID]
 
 
-def pack(sighting: Sighting, names: Names) -> Packed:
-    """`sighting` as a vote. Scores beyond [-1, 1] count as the nearest of them."""
+def pack(sighting: Sighting, names: Names, *, show: bool = True) -> Packed:
+    """`sighting` as a vote. Scores beyond [-1, 1] count as the nearest of them.
+
+    Args:
+        show: make it ready to be kept for people even where it is not negative.
+    """
     minute = sighting.minute
     number = digest(sighting.id)
     copy = sighting.original != sighting.id
@@ -116,12 +120,12 @@ def pack(sighting: Sighting, names: Names) -> Packed:
         score,
         sighting.scored * Flag.SCORED | negative * Flag.NEGATIVE | copy * Flag.COPY,
     )
-    text = _SEPARATOR.join(
-        (sighting.id, (sighting.title or sighting.text)[:_TITLE], sighting.url[:_LINK], sighting.original if copy else "")
-    )
-    return Packed(
-        minute, vote, int(sighting.scored), int(negative), score, copy, author, Kept((score, number), text.encode(errors="replace"))
-    )
+    text = b""
+    if negative or show:
+        original = sighting.original if copy else ""
+        title = (sighting.title or sighting.text)[:_TITLE]
+        text = _SEPARATOR.join((sighting.id, title, sighting.url[:_LINK], original)).encode(errors="replace")
+    return Packed(minute, vote, int(sighting.scored), int(negative), score, copy, author, Kept((score, number), text))
 
 
 def unpack_kept(text: bytes) -> tuple[str, str, str, str]:
