@@ -131,10 +131,10 @@ class Bench:
             self.store,
             self.broker,
             "alerts",
-            self.sink,
+            self.sink,  # type: ignore[arg-type]
             self.ledger,
             self.metrics,
-            clock=lambda: self.now,  # type: ignore[arg-type]
+            clock=lambda: self.now,
         )
         return self.stage
 
