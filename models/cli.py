@@ -20,6 +20,7 @@ from models.data import find_data
 from models.errors import ModelError
 from models.pretrained import DEFAULT_MODEL, Road, cache_folder, load_pretrained
 from models.progress import shown_progress
+from models.robustness_cli import register as register_robustness
 from models.training import Recipe
 from models.training import train as run_training
 
@@ -142,3 +143,6 @@ def card(artifact: ArtifactOption = DEFAULT_ARTIFACT) -> None:
         loaded = load_artifact(artifact)
         (artifact / "README.md").write_text(render_card(loaded), encoding="utf-8")
     console.print(str(artifact / "README.md"), soft_wrap=True, highlight=False)
+
+
+register_robustness(app)
