@@ -115,12 +115,14 @@ class Engine:
         self._saved_now = -1
         self._fresh = True
 
-    def _take_rules(self, rules: RuleSet) -> None:
+    def _take_rules(self, rules: RuleSet) -> set[str]:
+        """Go on with `rules`; the names of those that are the same in name only."""
         names = [rule.name for rule in rules.rules]
         if len(set(names)) != len(names):
             raise SettingsError(f"{rules.source}: two rules have one name", mend="give each rule a name of its own")
         # Built first: a rule that cannot be built must leave what runs as it is.
         watches = {rule.name: Watch(rule, build(rule), self._names) for rule in rules.rules if rule.enabled}
+        anew: set[str] = set()
         for name, watch in watches.items():
             before = self._watches.get(name)
             if before is not None and before.frame.meaning == watch.frame.meaning:
@@ -128,6 +130,7 @@ class Engine:
             elif before is not None:
                 log.warning("the rule counts something else now, and begins anew", rule=name)
                 self._begin_anew(name, before)
+                anew.add(name)
         for name in set(self._watches) - set(watches):
             self._begin_anew(name, self._watches[name])
         self._rules = tuple(rules.rules)
@@ -135,6 +138,7 @@ class Engine:
         self._by_index = [watches.get(rule.name) for rule in self._rules]
         self._matcher = Matcher(self._rules)
         self._show = any(watch.frame.shows_all for watch in watches.values())
+        return anew
 
     def _begin_anew(self, name: str, watch: Watch) -> None:
         for key in list(watch.trackers):
@@ -201,7 +205,7 @@ class Engine:
             else:
                 reasons.append(reason)
         if counted:
-            self._background.add(sighting.title or sighting.text[:300], minute)
+            self._background.add(sighting.title or sighting.text[:300], minute, sighting.language)
             return None
         return min(reasons) if reasons else Ignored.NO_KEY
 
@@ -263,9 +267,9 @@ class Engine:
         Raises:
             SettingsError: as the constructor; the former rules stay.
         """
-        self._take_rules(rules)
+        anew = self._take_rules(rules)
         happening = _Happening()
-        happening.take(self._desk.reload(self._rules))
+        happening.take(self._desk.reload(self._rules, anew))
         return self._finish(happening)
 
     def explain(self, rule: str, key: str, minute: int | None = None) -> Judgement | None:
@@ -313,7 +317,7 @@ class Engine:
         """Take up the state of an earlier run.
 
         Entries of rules that are gone, or count something else now, are deleted with the next `changes`, and so is the
-        state of releases before version 2: baselines are learnt anew.
+        state of releases before version 2: baselines are learnt anew. What such a rule had told is over: `undelivered`.
 
         Raises:
             BellwetherError: an entry cannot be read, or the engine has already seen documents.
@@ -330,11 +334,16 @@ class Engine:
         self._names.restore(saved)
         self._watermark.restore(saved)
         self._background.restore(saved)
+        anew: set[str] = set()
         for name, watch in self._watches.items():
             if not snapshot.restore(watch, snapshot.entries_of(name, saved)):
                 log.warning("the rule counts something else now, and begins anew", rule=name)
                 self._changes.update({entry: None for entry in saved if entry.startswith(f"{snapshot.PREFIX}{name}|")})
+                anew.add(name)
         self._desk.restore(saved)
+        happening = _Happening()
+        happening.take(self._desk.reload(self._rules, anew))
+        self._finish(happening)
         if _NOW in saved:
             self._now = self._saved_now = int(saved[_NOW])
         self._drop_strange(saved)

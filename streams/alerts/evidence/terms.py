@@ -122,8 +122,7 @@ def _strata(titles: Sequence[tuple[str, str]], background: Background) -> list[_
 def _z(count: float, total: float, before: float, past_total: float) -> float:
     """Standardised log-odds ratio of a word; positive where it is more frequent here. Equation 22 of the paper."""
     prior = max(_LEAST_PRIOR, PRIOR_WORDS * (count + before) / (total + past_total))
-    if count + before >= total + past_total:
-        return 0.0  # there is no other word: nothing to be more frequent than
-    here = math.log((count + prior) / (total + PRIOR_WORDS - count - prior))
-    there = math.log((before + prior) / (past_total + PRIOR_WORDS - before - prior))
+    # The other words together weigh at least as much as the lightest prior: there may be none.
+    here = math.log((count + prior) / max(total + PRIOR_WORDS - count - prior, _LEAST_PRIOR))
+    there = math.log((before + prior) / max(past_total + PRIOR_WORDS - before - prior, _LEAST_PRIOR))
     return (here - there) / math.sqrt(1.0 / (count + prior) + 1.0 / (before + prior))

@@ -182,6 +182,25 @@ def test_reloading_ends_the_alerts_of_a_rule_that_is_gone(rules, seen):
     assert not [name for name in store if name.startswith(f"rule|{first.name}|")]
 
 
+def test_what_a_rule_told_before_it_counted_something_else_is_over(rules, seen):
+    other = with_rule(rules(), group_by=("entity", "language"))
+    engine = Engine(rules())
+    engine.observe([*calm(seen), *storm(seen)])
+    store: dict[str, bytes] = {}
+    write(store, engine)
+    result = engine.reload(other)
+    assert [(alert.reason, alert.status.value, str(alert.key)) for alert in result.alerts] == [("retracted", "resolved", "entity:bank")]
+    again = Engine(other)
+    again.restore(store)
+    assert [(alert.reason, str(alert.key)) for alert in again.undelivered() if alert.status.value == "resolved"] == [
+        ("retracted", "entity:bank")
+    ]
+    write(store, again)
+    last = Engine(other)
+    last.restore(store)
+    assert [alert.reason for alert in last.undelivered()] == [alert.reason for alert in again.undelivered()]
+
+
 def test_a_disabled_rule_does_nothing(rules, seen):
     engine = Engine(with_rule(rules(), enabled=False))
     result = engine.observe([*calm(seen), *storm(seen)])

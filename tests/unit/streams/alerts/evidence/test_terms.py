@@ -6,6 +6,8 @@ import random
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streams.alerts.evidence.background import KEPT_DAYS, PREFIX, Background
 from streams.alerts.evidence.terms import MAX_TERMS, MIN_BACKGROUND, moved
@@ -52,6 +54,24 @@ def test_a_word_is_compared_within_its_language() -> None:
     window = [(f"{title} bankensturm", "de") for title in _titles(12, GERMAN, seed=3)]
     assert [term.term for term in moved(window, background)] == ["bankensturm"]
     assert len(moved([(title, "xx") for title, _ in window], background)) > 1
+
+
+@given(
+    past=st.lists(
+        st.lists(st.sampled_from(["bank", "falls", "银行", "the"]), max_size=5), min_size=MIN_BACKGROUND, max_size=MIN_BACKGROUND + 30
+    ),
+    window=st.lists(st.lists(st.sampled_from(["bank", "falls", "银行", "run"]), max_size=5), max_size=20),
+)
+@settings(max_examples=60)
+def test_however_few_words_there_are_they_can_be_compared(past: list[list[str]], window: list[list[str]]) -> None:
+    background = _background([" ".join(words) for words in past])
+    found = moved([(" ".join(words), "en") for words in window], background)
+    assert all(0 < term.documents <= len(window) and term.lift > 0 for term in found)
+
+
+def test_one_word_that_everybody_writes_has_not_moved() -> None:
+    assert moved([("bank", "en")] * 20, _background(["bank"] * (MIN_BACKGROUND + 1))) == ()
+    assert moved([("bank bank bank", "en")] * 2000, _background(["bank"] * (MIN_BACKGROUND + 1))) == ()
 
 
 @pytest.mark.parametrize("known", [0, MIN_BACKGROUND - 1])
