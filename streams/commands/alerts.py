@@ -33,6 +33,8 @@ _Author = Annotated[str | None, typer.Option("--author", help="Who says so. Abse
 _Comment = Annotated[str, typer.Option("--comment", help="Why; the decision log shows it.")]
 _For = Annotated[str | None, typer.Option("--for", metavar="DURATION", help="How long, for example 90m, 4h, 2d.")]
 _Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Until when (ISO 8601; UTC if it names no zone).")]
+_ON_ITS_WAY = timedelta(days=1)
+"""Text arrives after its own time: a silence that begins now has to hold for what was written before."""
 _KINDS = ("entity", "tag", "topic", "language", "source", "all")
 
 
@@ -82,7 +84,9 @@ def silence(
     severity: Annotated[str, typer.Option("--severity", help="Severities, with * and ?.")] = "*",
     for_: _For = None,
     until: _Until = None,
-    begin: Annotated[str | None, typer.Option("--from", metavar="TIME", help="From when (ISO 8601). Absent: now.")] = None,
+    begin: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="From when (ISO 8601). Absent: at once, also for text that is late.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Needed to silence every alert there is.")] = False,
     name: Annotated[str | None, typer.Option("--id", help="Name of the silence; one of the same name is replaced.")] = None,
     author: _Author = None,
@@ -113,6 +117,8 @@ def silence(
         )
     except ValidationError as error:
         raise _fault(error) from error
+    if begin is None:
+        command = command.model_copy(update={"starts_at": start - _ON_ITS_WAY})
     _tell(command, read_settings(config, set_, embedded={"data": data}))
     typer.echo(command.id)
 
