@@ -14,14 +14,16 @@ from streams.alerts.benchmark.plan import BIN, BINS, KINDS, SHAPES, Plan
 
 __all__ = ["Injected", "apply", "inject", "profile"]
 
-_HOURS = {"step": (24, 36), "ramp": (24, 36), "spike": (6, 12), "slow_burn": (48, 72)}
+_HOURS = {"step": (24, 36), "ramp": (24, 36), "spike": (8, 14), "slow_burn": (48, 72)}
 _SHARES = (0.4, 0.5, 0.6)
 _FACTORS = (4.0, 6.0, 10.0)
 _QUIET = 0.02
 _LEAST_FOR_SHARE = 100.0
 """Documents a day below which a shift of the share alone shows to nobody: two of three documents are no news."""
+_LEAST_EXTRA = 20.0
+"""Negative documents that a shift of the share alone brings at least: fewer are no incident."""
 _LEAST_FOR_SILENCE = 80.0
-_LEAST_SURGE = 150.0
+_LEAST_SURGE = 200.0
 """Documents a day that a surge brings at least at its height: an incident of a quiet key is news all the same."""
 _GAP = 4 * BINS
 _TRIES = 200
@@ -72,6 +74,9 @@ def inject(plan: Plan, names: list[str], random: np.random.Generator) -> list[tu
             key = able[int(random.integers(len(able)))]
             length = int(random.integers(_HOURS[shape][0] * 60 // BIN, _HOURS[shape][1] * 60 // BIN + 1))
             begin = int(random.integers(plan.warm_up * BINS, plan.bins - length - BINS))
+            extra = plan.volume(key) * length / BINS * size * float(profile(shape, length).mean())
+            if kind == "negative" and extra < _LEAST_EXTRA:
+                continue
             if all(begin > last + _GAP or begin + length < first - _GAP for first, last in busy[key]):
                 break
         else:
