@@ -112,6 +112,7 @@ async def test_over_a_kill_and_again_by_hand(way: Any, until: Any, receiver: Rec
     [stored] = [alert for alert in await sink.alerts(10) if alert.id == _alert(1).id]
     assert stored.resent_at is None, "the index keeps the alert as it was"
 
+    await second.ready()  # deliveries begin before it says so
     await until(lambda: second.metric("bellwether_deliveries_total", channel="default", result="delivered") == 4)
     await second.stop()
     assert sorted(await results()) == ["delivered"] * 4 + ["retry"] * 3

@@ -15,7 +15,7 @@ from streams.documents import DeadLetter
 from streams.errors import PermanentError, StackError, TransientError
 from streams.scoring.contract import Scores
 
-AGENTS = {"score", "index", "watch", "notify"}
+AGENTS = {"score", "index", "watch", "notify", "control"}
 
 
 @contextlib.asynccontextmanager
