@@ -190,14 +190,13 @@ def _turning(question: _Question, text: str, spans: Sequence[Span], lost: Sequen
     return tuple(taken) if left < 0 else ()
 
 
-def _read(encoder: Encoder, text: str) -> tuple[str, int]:
-    """The part of ``text`` that the model reads, and how many tokens it has."""
+def _read(encoder: Encoder, text: str) -> tuple[str, list[int]]:
+    """The part of ``text`` that the model reads, and where each of its tokens ends; special tokens end at nought."""
     bounded = text[: encoder.artifact.max_length * CHARACTERS_PER_TOKEN]
     bounded.encode("utf-8")
     encoded = encoder.tokenizer.encode(encoder.prefix + bounded)
-    if not encoded.overflowing:
-        return bounded, len(encoded.ids)
-    return bounded[: max(end for _, end in encoded.offsets) - len(encoder.prefix)], len(encoded.ids)
+    ends = [max(0, end - len(encoder.prefix)) for _, end in encoded.offsets]
+    return bounded[: max(ends)] if encoded.overflowing else bounded, ends
 
 
 def explain(encoder: Encoder, text: str, *, target: str = "sentiment", tokens: int = TOKENS) -> Explanation:
@@ -213,12 +212,12 @@ def explain(encoder: Encoder, text: str, *, target: str = "sentiment", tokens: i
         ModelError: the model has no such topic.
         ValueError: the text holds a lone surrogate.
     """
-    seen, length = _read(encoder, text)
+    seen, ends = _read(encoder, text)
     question = _Question(encoder, seen, target)
-    spans = segment(seen, lambda run: list(encoder.tokenizer.encode(run, add_special_tokens=False).offsets))
+    spans = segment(seen, frozenset(ends))
     scores, _ = question.ask([seen, _without(seen, spans)])
     score, bare = map(float, scores)
-    runs = max(2, tokens // max(1, length))
+    runs = max(2, tokens // max(1, len(ends)))
     lost = _lost(question, seen, score, spans, runs)
     turning = _turning(question, seen, spans, lost, runs // 2)
     return Explanation(

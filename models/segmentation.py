@@ -9,25 +9,25 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from itertools import groupby
 from typing import TypeAlias
 
-__all__ = ["Pieces", "Span", "segment"]
+__all__ = ["Span", "segment"]
 
 #: Start and end of a word, in characters.
 Span: TypeAlias = tuple[int, int]
 
-#: Cuts a run of letters of a script without blanks: gives the spans of its pieces, in order.
-Pieces: TypeAlias = Callable[[str], list[Span]]
-
-#: Characters of one piece where the tokenizer does not know better.
+#: Characters of one piece where no token is known to end.
 CHUNK = 4
 
 # Han, kana, Thai, Lao, Tibetan, Myanmar, Khmer, Tai Lue, Tai Tham, Balinese, Javanese.
 _UNSPACED = re.compile(
     "[\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
     "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u1980-\u19df\u1a20-\u1aaf\u1b00-\u1b7f\ua980-\ua9df\ua9e0-\ua9ff\uaa60-\uaa7f]"
+)
+_IDEOGRAPHS = re.compile(
+    "[\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
 )
 _WHOLE = re.compile(r"(?:https?://|www\.)\S+|[@#＠＃]\w[\w.]*", re.IGNORECASE)
 _INNER = frozenset("'’ʼ.,:-‐‑·_&")
@@ -71,32 +71,39 @@ def _leans(character: str) -> bool:
     return character in "\u0e33\u0eb3" or unicodedata.category(character)[0] == "M"
 
 
-def _pieces(run: str, cut: Pieces) -> Iterator[Span]:
-    """Pieces of a run, whole to the last character, no longer than ``CHUNK`` letters where the tokenizer leaves a gap."""
-    ends = sorted({end for _, end in cut(run)} | {len(run)})
+def _pieces(run: str, ends: Collection[int]) -> Iterator[Span]:
+    """Pieces of a run, whole to the last character, of ``CHUNK`` letters after the last of ``ends``."""
+    known = max(ends, default=0)
     start = 0
-    for end in ends:
+    for end in (*sorted(ends), *range(known + CHUNK, len(run), CHUNK), len(run)):
         while end < len(run) and _leans(run[end]):
             end += 1
-        if end <= start:
-            continue
-        whole = end == len(run) and not any(stop == end for _, stop in cut(run))
-        while whole and end - start > CHUNK:
-            middle = start + CHUNK
-            while middle < end and _leans(run[middle]):
-                middle += 1
-            yield start, middle
-            start = middle
         if end > start:
             yield start, end
-        start = end
+            start = end
 
 
-def segment(text: str, cut: Pieces) -> list[Span]:
+def _joined(run: str, pieces: list[Span]) -> Iterator[Span]:
+    """The pieces, but that a lone letter, which is hardly a word, goes with the next one: in Chinese and Japanese with another lone one."""
+    at = 0
+    while at < len(pieces):
+        start, end = pieces[at]
+        at += 1
+        if at < len(pieces) and _lone(run[start:end]) and (not _IDEOGRAPHS.match(run[start]) or _lone(run[slice(*pieces[at])])):
+            end = pieces[at][1]
+            at += 1
+        yield start, end
+
+
+def _lone(piece: str) -> bool:
+    return sum(not _leans(character) for character in piece) == 1
+
+
+def segment(text: str, ends: Collection[int] = ()) -> list[Span]:
     """Spans of the words of ``text``, in order, none empty, none overlapping, none touching a blank.
 
     Args:
-        cut: see :data:`Pieces`; for an encoder, the offsets of its tokenizer.
+        ends: where the tokens of the model end in ``text``, in characters; scripts without blanks are cut there.
     """
     spans: list[Span] = []
     for match in re.finditer(r"\S+", text):
@@ -110,7 +117,9 @@ def segment(text: str, cut: Pieces) -> list[Span]:
         for kind, group in groupby(_kinds(chunk)):
             end = position + sum(1 for _ in group)
             if kind == _RUN:
-                spans.extend((position + start, position + stop) for start, stop in _pieces(text[position:end], cut))
+                run = text[position:end]
+                inside = {stop - position for stop in ends if position < stop <= end}
+                spans.extend((position + start, position + stop) for start, stop in _joined(run, list(_pieces(run, inside))))
             elif kind:
                 spans.append((position, end))
             position = end
