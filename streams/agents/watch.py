@@ -11,15 +11,31 @@ from streams.agents.breakdown import or_stop
 from streams.agents.intake import acknowledge, delivery_of, raw_topic
 from streams.agents.letters import Letters
 from streams.errors import TransientError
+from streams.metrics import Metrics
 from streams.service import Service
 from streams.stages.contract import Delivery, Producer
 from streams.stages.delivery import deliver
+from streams.stages.rules import RuleStage
+from streams.stages.watch import WatchStage
 
-__all__ = ["TICK_SECONDS", "register"]
+__all__ = ["TICK_SECONDS", "pass_time", "register"]
 
 TICK_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
+
+
+async def pass_time(stage: WatchStage, rules: RuleStage | None, metrics: Metrics) -> None:
+    """Look at the rule file, then at the clock. No exception comes out of it but cancellation: documents are watched all the same."""
+    for action in (*((rules.poll,) if rules is not None else ()), stage.tick):
+        try:
+            await action()
+        except TransientError as error:
+            metrics.retries.labels(stage="watch", error=type(error).__name__).inc()
+            log.warning("time passes unnoticed: the state or an alert could not be written", error=str(error))
+        except Exception as error:  # Faust would end the worker, and the next one would fail at the same place.
+            metrics.retries.labels(stage="watch", error=type(error).__name__).inc()
+            log.exception("time passes unnoticed", error=repr(error))
 
 
 def register(app: Any, service: Service, producer: Producer) -> None:
@@ -40,12 +56,7 @@ def register(app: Any, service: Service, producer: Producer) -> None:
 
     @app.timer(TICK_SECONDS)  # type: ignore[untyped-decorator]
     async def tick() -> None:
-        try:
-            if service.rules is not None:
-                await service.rules.poll()
-            await stage.tick()
-        except TransientError as error:
-            log.warning("time passes unnoticed: the state or an alert could not be written", error=str(error))
+        await pass_time(stage, service.rules, metrics)
 
     @app.agent(raw_topic(app, settings.topics.scored), name="watch")  # type: ignore[untyped-decorator]
     async def watch(stream: Any) -> None:
