@@ -208,6 +208,7 @@ def test_what_is_silenced_is_not_delivered_until_it_is_unsilenced(service: Servi
     assert next(iter(service.messages("bank-run", "commerzbank").values()))["status"] == "firing"
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_an_incident_the_alerts_are_those_of_a_run_without(bellwether: Bellwether) -> None:
     """The worker, then everything. Text of ten days ago, so that the wall clock has no say."""
     start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=10)
