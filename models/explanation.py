@@ -176,17 +176,20 @@ def _lost(question: _Question, text: str, score: float, spans: Sequence[Span], r
 
 
 def _turning(question: _Question, text: str, spans: Sequence[Span], lost: Sequence[_Lost], runs: int) -> tuple[int, ...]:
-    """Take words out, each time the one that costs the answer most of its lead, until the answer turns."""
+    """Take words out, each time the one that costs the answer most of its lead, until the answer turns.
+
+    So many candidates are tried at every step, those of the greatest effect alone first, that ``runs`` runs of the model suffice.
+    """
     alone = sorted((index for index, one in enumerate(lost) if one.together == 1), key=lambda index: lost[index].lead)
     if not alone:
         return ()
     taken, left = [alone[0]], lost[alone[0]].lead
-    candidates = alone[1 : 1 + max(TURNING, runs // (TURNING - 1))]
-    while left >= 0 and candidates and len(taken) < TURNING:
-        _, leads = question.ask([_without(text, [spans[index] for index in (*taken, one)]) for one in candidates])
+    rest, width = alone[1:], max(2, runs // (TURNING - 1))
+    while left >= 0 and rest and len(taken) < TURNING:
+        _, leads = question.ask([_without(text, [spans[index] for index in (*taken, one)]) for one in rest[:width]])
         best = int(leads.argmin())
         left = float(leads[best])
-        taken.append(candidates.pop(best))
+        taken.append(rest.pop(best))
     return tuple(taken) if left < 0 else ()
 
 

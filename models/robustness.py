@@ -63,7 +63,7 @@ class Change:
         flips: share of sentences whose label changed.
         by_language: mean of ``moved``.
         worst: the sentence, changed, that moved farthest.
-        f1: macro-F1 in percent before and after, where the texts are labelled.
+        f1: macro-F1 in percent before and after, where the texts are labelled; ``f1_change``: after - before.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Change:
     by_language: Mapping[str, float]
     worst: str
     f1: tuple[float, float] | None = None
+    f1_change: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -183,15 +184,24 @@ def _by_language(langs: Sequence[str], values: Floats) -> dict[str, float]:
     return {lang: float(np.mean(group)) for lang, group in sorted(groups.items())}
 
 
+def _f1_change(before: NDArray[np.int64], after: NDArray[np.int64], truth: NDArray[np.int64]) -> Interval:
+    """Macro-F1 after - before, over the same draws of rows for both."""
+    draws = np.random.default_rng(0).integers(0, len(truth), (DRAWS // 4, len(truth)))
+    changes = [macro_f1(after[rows], truth[rows]) - macro_f1(before[rows], truth[rows]) for rows in draws]
+    low, high = np.quantile(changes, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(macro_f1(after, truth) - macro_f1(before, truth), float(low), float(high))
+
+
 def _change(asked: _Asked, name: str, pairs: Sequence[Pair], labels: Mapping[str, int] | None = None) -> Change:
     langs, before, after = ([pair[part] for pair in pairs] for part in range(3))
     moves = asked.scores(after) - asked.scores(before)
     flips = (asked.answers(after) != asked.answers(before)).astype(np.float64)
     farthest = int(np.abs(moves).argmax())
-    f1 = None
+    f1, f1_change = None, None
     if labels is not None:
         truth = np.array([labels[text] for text in before])
         f1 = (macro_f1(asked.answers(before), truth), macro_f1(asked.answers(after), truth))
+        f1_change = _f1_change(asked.answers(before), asked.answers(after), truth)
     shares = _by_language(langs, np.abs(moves))
     return Change(
         name=name,
@@ -203,6 +213,7 @@ def _change(asked: _Asked, name: str, pairs: Sequence[Pair], labels: Mapping[str
         by_language=shares,
         worst=f"{before[farthest]} → {after[farthest]} ({moves[farthest]:+.2f})",
         f1=f1,
+        f1_change=f1_change,
     )
 
 

@@ -19,6 +19,8 @@ __all__ = ["real_examples", "register"]
 
 errors = Console(stderr=True)
 
+WRITABLE = "name a file in a folder that you may write to"
+
 #: Sets whose dev rows stand for real text: posts in eight languages, and financial news and posts.
 REAL_SETS = ("umsab", "twitter_financial_news", "economy_watchers_ja", "cnbc_id", "finfe_zh")
 
@@ -57,6 +59,7 @@ def register(app: typer.Typer) -> None:
         from models.sentences import sentences
 
         try:
+            _check(out)
             real = [] if data is None else real_examples(find_data(data), rows)
             with shown_progress(errors) as show, Encoder(load_artifact(model)) as encoder:
                 report = measure_robustness(encoder, sentences(), show, real=real)
@@ -70,9 +73,15 @@ def register(app: typer.Typer) -> None:
             raise typer.Exit(1) from error
 
 
+def _check(out: Path | None) -> None:
+    """Fail before the minutes of measuring, not after them."""
+    if out is not None and not out.parent.is_dir():
+        raise ModelError(f"{out} cannot be written: no such folder", mend=WRITABLE)
+
+
 def _write(out: Path, text: str) -> None:
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ModelError(f"{out} cannot be written: {error.strerror}", mend="name a file in a folder that you may write to") from error
+        raise ModelError(f"{out} cannot be written: {error.strerror}", mend=WRITABLE) from error
     errors.print(str(out), soft_wrap=True, highlight=False)

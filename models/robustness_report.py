@@ -43,13 +43,16 @@ def _share(one: Interval) -> str:
 
 def _changes(changes: Sequence[Change]) -> list[str]:
     labelled = any(change.f1 for change in changes)
-    extra = (" macro-F1 before → after |", "---:|") if labelled else ("", "")
+    extra = (" macro-F1 before → after | change |", "---:|---:|") if labelled else ("", "")
     lines = [
         f"| change | texts | score moved by, mean | with its sign | farthest | label changed, % |{extra[0]}",
         f"|---|---:|---:|---:|---:|---:|{extra[1]}",
     ]
     for one in changes:
-        f1 = f" {one.f1[0]:.1f} → {one.f1[1]:.1f} |" if one.f1 else ""
+        f1 = ""
+        if one.f1 is not None and one.f1_change is not None:
+            change = one.f1_change
+            f1 = f" {one.f1[0]:.1f} → {one.f1[1]:.1f} | {change.mean:+.1f} ({change.low:+.1f} to {change.high:+.1f}) |"
         cells = (one.name, one.rows, _interval(one.moved), _signed(one.drift), f"{one.largest:.2f}", _share(one.flips))
         lines.append("| " + " | ".join(map(str, cells)) + " |" + f1)
     return lines

@@ -69,10 +69,3 @@ def test_real_texts_are_dev_rows_of_many_languages(shared_data: Path) -> None:
     assert len({one.lang for one in found}) >= 10
     assert max(sum(other.source == one.source and other.lang == one.lang for other in found) for one in found) == 4
     assert found == real_examples(shared_data, 4)
-
-
-@pytest.mark.usefixtures("few_sentences")
-def test_a_report_that_cannot_be_written_is_a_fault(tmp_path: Path) -> None:
-    done = RUNNER.invoke(app, ["robustness", "--out", str(tmp_path / "no" / "report.md")])
-    assert done.exit_code == 1
-    assert "cannot be written" in done.output

@@ -87,10 +87,12 @@ def test_code_switching_that_hides_the_tone_is_seen() -> None:
 
 def test_labelled_texts_show_what_the_changes_cost() -> None:
     (capitals,) = [one for one in measured(PLAIN, REAL).real if one.name == "all capitals"]
-    assert (capitals.rows, capitals.f1) == (2, (100.0, 100.0))
+    assert (capitals.rows, capitals.f1, capitals.f1_change) == (2, (100.0, 100.0), Interval(0, 0, 0))
     typos = next(one for one in measured(PLAIN, REAL).real if one.name == "typos")
     assert typos.f1 is not None
     assert typos.f1[0] == 100.0
+    assert typos.f1_change is not None
+    assert typos.f1_change.low <= typos.f1_change.mean == typos.f1[1] - 100.0 <= typos.f1_change.high <= 0
     assert measured(PLAIN).real == []
 
 

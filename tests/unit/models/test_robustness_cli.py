@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from models.cli import app
 from models.errors import ModelError
-from models.robustness_cli import real_examples
+from models.robustness_cli import _write, real_examples
 
 RUNNER = CliRunner()
 
@@ -50,6 +50,7 @@ def test_a_folder_without_the_sets_is_an_error(tmp_path: Path) -> None:
         (["{folder}/nothing"], "no config.json in the model folder"),
         (["--data", "{folder}"], "none of umsab"),
         (["--data", "{folder}/nothing"], "no labelled text"),
+        (["--out", "{folder}/nothing/report.md"], "cannot be written"),
     ],
 )
 def test_faults_are_one_line_and_a_mend(tmp_path: Path, arguments: list[str], said: str) -> None:
@@ -58,3 +59,8 @@ def test_faults_are_one_line_and_a_mend(tmp_path: Path, arguments: list[str], sa
     assert done.exit_code == 1
     assert said in done.output
     assert "mend:" in done.output
+
+
+def test_a_report_that_cannot_be_written_in_the_end_is_a_fault_too(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot be written: Is a directory"):
+        _write(tmp_path, "text")
