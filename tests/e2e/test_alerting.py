@@ -76,7 +76,7 @@ class Service:
         fresh.replace(self.rules)
 
     def up(self) -> subprocess.Popen[str]:
-        return self.runner.up(self.data, *OPTIONS, "-s", f"alerts.rules={self.rules}")
+        return self.runner.up(self.data, *OPTIONS, "-s", f"alerts.rules={self.rules.name}")
 
     def feed(self, documents: Sequence[dict[str, str]]) -> None:
         """Put documents in; they are in the index when this returns."""

@@ -19,21 +19,22 @@ async def test_foreign_records_on_every_topic_end_as_letters_and_the_documents_g
     await worker.ready()
     topics = way.settings.topics
     await way.send(topics.raw, way.documents(5))
+    every = (topics.raw, topics.scored, topics.alerts, topics.control)
     odd: list[bytes | None] = [None, b"", b"{", b"\xff\xfe", b"[1]", b"null", b"\0" * 10]
-    for topic in (topics.raw, topics.scored, topics.alerts):
+    for topic in every:
         await way.send(topic, odd, key=b"a key")
         await way.send(topic, odd, key=b"", headers=[("traceparent", b"\xff\x00"), (ORIGIN, b"\xff\xfe not an origin")])
     # Somebody replays a dead letter with all its headers: the record stands for itself.
     await way.send(topics.raw, [b"{ again"], headers=[(ORIGIN, b"documents.raw-0-5"), ("bellwether-reason", b"document.not_json")])
     await way.send(topics.raw, way.documents(5, begin=5), headers=[(ORIGIN, b"journal-0-1")])
     await until(lambda: way.indexed() == 10)
-    await until(lambda: worker.metric("bellwether_dead_letters_total") == 1 + 3 * 2 * len(odd))
-    letters = await _letters(way, 1 + 3 * 2 * len(odd))
-    assert {letter.stage for letter in letters} == {"score", "index", "notify"}
+    await until(lambda: worker.metric("bellwether_dead_letters_total") == 1 + len(every) * 2 * len(odd))
+    letters = await _letters(way, 1 + len(every) * 2 * len(odd))
+    assert {letter.stage for letter in letters} == {"score", "index", "notify", "watch"}
     assert len({letter.origin for letter in letters}) == len(letters), "each record is known by its own place"
     report = await way.audit()
     assert (report.produced, report.indexed, report.dead, report.lost) == (10 + 2 * len(odd) + 1, 10, 2 * len(odd) + 1, 0)
-    for topic in (topics.raw, topics.scored, topics.alerts):
+    for topic in every:
         await until(lambda topic=topic: _read_whole(way, topic))
     await worker.stop()
 
