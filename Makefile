@@ -21,7 +21,11 @@ demo: $(VENV)/.runtime ## the sample newswire through the real stack - make demo
 	@exec $(BIN)/bellwether demo $(ARGS)
 
 test: $(VENV)/.dev ## the whole test suite - make test ARGS="tests/unit -q"
-	$(BIN)/python -m pytest $(ARGS)
+	@# Unit tests side by side; what starts servers has the machine to itself.
+	@$(if $(filter tests/%,$(ARGS)),$(BIN)/python -m pytest $(ARGS),\
+		$(BIN)/python -m pytest tests/unit -n auto --dist loadfile $(ARGS); unit=$$?; \
+		[ $$unit -ne 5 ] || unit=0; \
+		$(BIN)/python -m pytest --ignore=tests/unit $(ARGS); rest=$$?; [ $$rest -ne 5 ] || rest=0; exit $$((unit | rest)))
 
 check: $(VENV)/.dev ## format, lint, types
 	$(BIN)/ruff format --check .

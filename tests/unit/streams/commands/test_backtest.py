@@ -117,7 +117,7 @@ def test_tuning_proposes_and_says_so_when_it_cannot(files: dict[str, str], tmp_p
     assert "max_p_value:" in result.output or proposal["proposal"] == proposal["before"]
     jumpy = tmp_path / "jumpy.yaml"
     jumpy.write_text(
-        "rules:\n  - {name: jumpy, signal: documents, window: 20m, hop: 20m, cool_down: 0s, evidence: {documents: 1},"
+        "rules:\n  - {name: jumpy, signal: documents, window: 20m, hop: 20m, cool_down: 12h, evidence: {documents: 1},"
         " detector: {type: threshold, above: 0.01}}\n",
         encoding="utf-8",
     )

@@ -91,7 +91,7 @@ def test_tuning_says_when_nothing_is_quiet_enough_or_nothing_can_be_said(history
         "signal": "documents",
         "window": "10m",
         "hop": "10m",
-        "cool_down": "0s",
+        "cool_down": "12h",
         "evidence.documents": 1,
     }
     jumpy = with_parameters(rules, loud)
