@@ -21,8 +21,8 @@ from models.segmentation import Span, segment
 
 __all__ = ["TOKENS", "Explanation", "WordEffect", "explain"]
 
-#: Tokens that the effects may run through the encoder: about a second on two cores. To turn the answer half as many again are spent.
-TOKENS = 2_400
+#: Tokens that the effects may run through the encoder: less than a second of a processor. To turn the answer half as many again are spent.
+TOKENS = 4_000
 
 #: Words that are taken out at most to turn the answer: more would explain nothing.
 TURNING = 6
