@@ -11,7 +11,24 @@ from rich.markup import escape
 from models.cli import app as models_app
 from models.errors import ModelError
 from streams import __version__
-from streams.commands import alerts, audit, backtest, benchmark, config, demo, doctor, replay, rules, score, topics, tune, up, why, worker
+from streams.commands import (
+    alerts,
+    audit,
+    backtest,
+    benchmark,
+    config,
+    demo,
+    doctor,
+    explain,
+    replay,
+    rules,
+    score,
+    topics,
+    tune,
+    up,
+    why,
+    worker,
+)
 from streams.errors import BellwetherError, SettingsError
 
 __all__ = ["app", "main"]
@@ -24,7 +41,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, up, worker, replay, score, rules, why, alerts, backtest, tune, benchmark, doctor, topics, audit, config):
+for command in (demo, up, worker, replay, score, explain, rules, why, alerts, backtest, tune, benchmark, doctor, topics, audit, config):
     command.register(app)
 app.add_typer(models_app, name="models", help="Train, measure and inspect the model.")
 
