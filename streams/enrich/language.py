@@ -36,7 +36,8 @@ _READ = 128
 _HEAD = 96
 _TAIL = 64
 _SUPPORT = 0.1
-_NOISE = re.compile(r"@\w+|https?(?:://\S+|(?!\w))|www\.\S+|[#$]\w+|\d+|_+")
+_ADDRESSES = re.compile(r"@\w+|\bhttps?(?:://\S+|(?!\w))|\bwww\.\S+")
+_NOISE = re.compile(r"[#$]\w+|\d+|_+")
 _HASHTAGS = re.compile(r"#(\w+)")
 _FIGURES = re.compile(r"\d[\d.,]*")
 _TICKERS = re.compile(r"\b[A-Z]{2,5}\b")
@@ -92,6 +93,8 @@ class LanguageIdentifier:
             best guess when that is below `min_confidence`, and with 0 where there are no letters.
         """
         expected = canonical_code(hint) if hint else ""
+        if "@" in text or "http" in text or "www." in text:
+            text = " ".join(_ADDRESSES.sub(" ", text).split())
         if len(text) <= _READ:
             return self._answer(*self._identify(text, expected))
         code, confidence = self._identify(_beginning(text, _HEAD), expected)
@@ -184,7 +187,7 @@ class LanguageIdentifier:
 
 
 def words_of(text: str, script: str) -> str:
-    """What tells a language: no addresses, mentions, hashtags, tickers and figures; lower case, single blanks."""
+    """What tells a language in a text without addresses and mentions: no hashtags, tickers, figures; lower case, single blanks."""
     words = _NOISE.sub(" ", text)
     if script != "LATIN":
         words = _LATIN_WORDS.sub(" ", words)

@@ -98,8 +98,8 @@ _ROMANISED = frozenset({"ar", "hi", "ml", "ta"})
 _WEIGHTS = (
     dict.fromkeys(_UNCOMMON, 0.3)
     | dict.fromkeys(_COMMON, 1.0)
-    | dict.fromkeys(["cs", "da", "el", "fi", "he", "hu", "nl", "no", "pl", "ro", "uk", "vi"], 1.5)
-    | dict.fromkeys(["ar", "de", "es", "fr", "id", "it", "pt", "ru", "tr"], 3.0)
-    # Hindi against its neighbours, which write the same words; Bosnian against Croatian.
-    | {"en": 10.0, "hi": 12.0, "fa": 3.0, "sv": 3.0, "bs": 0.2}
+    | dict.fromkeys(["cs", "da", "el", "fi", "he", "hu", "nl", "no", "pl", "ro", "uk", "vi"], 2.5)
+    | dict.fromkeys(["ar", "de", "es", "fr", "id", "it", "pt", "ru", "tr"], 6.0)
+    # Hindi and Tibetan against neighbours that write the same words; Bosnian against Croatian.
+    | {"en": 20.0, "hi": 12.0, "fa": 4.0, "sv": 4.0, "bo": 2.0, "bs": 0.2}
 )
