@@ -5,7 +5,7 @@
 Reads the labelled sets of ``../shared/data``: `dev` rows (or ``--split benchmark``, whose texts were never trained or chosen on),
 a few of each language and set. SIB-200 holds the same edited sentences in some 190 languages; the other sets are news, reviews and
 posts. ``fitted`` sets lent their train rows to the n-gram model; ``unseen`` sets lent nothing. Beside ours stands the best answer
-of lid.176 alone on the same words.
+of lid.176 alone on the same text.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CONFIGURED = (("en", "de"), ("es", "pt"), ("id",), ("sr", "hr"), ("ru", "uk"), 
 
 
 def bare() -> Identify:
-    """lid.176 alone, on the same words."""
+    """lid.176 alone, on the text as it is."""
     model = LanguageIdentifier(0.0)._model
 
     def identify(text: str) -> tuple[str, float]:

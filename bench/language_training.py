@@ -11,6 +11,7 @@ lid.176's answers are worth. Afterwards the temperature is fitted to dev rows.
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import time
 from collections import Counter
@@ -38,6 +39,7 @@ _CANDIDATES = 8
 _LEAST_ROWS = 30
 _FLOOR = 1e-3
 _LONGEST = 128
+_LEAST_TEMPERATURE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,16 +195,19 @@ def temperature(network: Network, dev: Pieces) -> tuple[float, float]:
         scores = network(batch)
     length = torch.log(batches.lengths)
     pair = torch.nn.Parameter(torch.tensor([1.0, 0.0]))
-    optimizer = torch.optim.LBFGS([pair], max_iter=60)
+    optimizer = torch.optim.LBFGS([pair], max_iter=60, line_search_fn="strong_wolfe")
 
     def loss() -> Any:
         optimizer.zero_grad()
-        value = torch.nn.functional.cross_entropy(scores / (pair[0] + pair[1] * length).clamp(min=0.2)[:, None], targets)
+        value = torch.nn.functional.cross_entropy(scores / (pair[0] + pair[1] * length).clamp(min=_LEAST_TEMPERATURE)[:, None], targets)
         value.backward()  # type: ignore[no-untyped-call,unused-ignore]
         return value
 
     optimizer.step(loss)
-    return float(pair[0]), float(pair[1])
+    heat, growth = pair.detach().tolist()
+    if min(heat, heat + growth * math.log(2 * _LONGEST)) < _LEAST_TEMPERATURE:
+        raise SystemExit("bench.language_training: no temperature makes these scores probabilities; train for more --minutes")
+    return heat, growth
 
 
 def store(network: Network, heat: tuple[float, float], path: Path) -> None:
