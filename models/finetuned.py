@@ -37,7 +37,7 @@ from models.training import HeadReport
 __all__ = ["fine_tune", "prepared"]
 
 #: Dev rows a set and language that the temperatures are fitted on; more than the run is watched by.
-CALIBRATION_ROWS = 150
+CALIBRATION_ROWS = 75
 
 
 @contextmanager

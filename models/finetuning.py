@@ -74,7 +74,8 @@ class FineTuner:
         folder.mkdir(parents=True, exist_ok=True)
         if not self._resume():
             self._torch.manual_seed(chosen.seed)
-            self._start_heads(first[: chosen.probe])
+            # The last lessons of the first pass: the loss of the steps to come is then of texts the heads have not seen.
+            self._start_heads(first[-chosen.probe :])
 
     # -- the run ------------------------------------------------------------------------------------------------------
 
