@@ -65,10 +65,13 @@ async def test_scorers_join_and_leave_in_mid_stream(real: Any, until: Any) -> No
             await real.send(real.settings.topics.raw, documents[begin : begin + 100], partition=begin // 100 % 4)
             await asyncio.sleep(0.05)
 
-    streaming = asyncio.create_task(stream(0, DOCUMENTS - 1000))
+    beginning = asyncio.create_task(stream(0, DOCUMENTS // 2))
     await until(lambda: real.indexed() > 200)
     second = real.worker(settings=agents("score", "index"), alone=False)
     await second.ready()
+    await beginning
+    # However long it took to start, there is something left to share.
+    streaming = asyncio.create_task(stream(DOCUMENTS // 2, DOCUMENTS - 1000))
     await until(lambda: second.metric("bellwether_documents_received_total") > 200, 60)
     assert real.indexed() < DOCUMENTS, "it joined in the middle"
     assert await first.stop() < 4
