@@ -74,6 +74,7 @@ def train(
     cache: CacheOption = None,
     run: Annotated[Path | None, typer.Option(help="Folder of the run's checkpoints; runs/NAME in the cache by default.")] = None,
     steps: Annotated[int | None, typer.Option(help="End the fine-tuning after this many steps instead of CONFIG's.", min=1)] = None,
+    model: Annotated[str | None, typer.Option(help="Encoder under linear heads: a Hub id, or a folder such as a run's …-tuned.")] = None,
     rows: Annotated[int | None, typer.Option(help="Train rows a set and language at most, for linear heads.", min=10)] = None,
     version: Annotated[str | None, typer.Option(help="Version in the model id.")] = None,
 ) -> None:
@@ -88,15 +89,16 @@ def train(
         if config is not None:
             from models.finetuned import fine_tune
 
-            if rows is not None:
-                raise ModelError("--rows is for linear heads", mend=f"set [mixing] rows and limit in {config}")
+            if rows is not None or model is not None:
+                raise ModelError("--rows and --model are for linear heads", mend=f"set model, and [mixing] rows and limit, in {config}")
             chosen = read_configuration(config, steps=steps, version=version)
             made, reports = fine_tune(texts, artifact, place, run or place / "runs" / config.stem, chosen, show)
         else:
             if run is not None or steps is not None:
                 raise ModelError("--run and --steps are for fine-tuning", mend="name a configuration, e.g. models/configs/base.toml")
             most = rows or Limits().train
-            recipe = Recipe(version=version or Recipe().version, limits=Limits(train=most, dev=max(10, most // 8)))
+            usual = Recipe()
+            recipe = Recipe(version=version or usual.version, model=model or usual.model, limits=Limits(train=most, dev=max(10, most // 8)))
             made, reports = run_training(texts, artifact, place, recipe, show)
     for task, report in reports.items():
         console.print(f"{task}: dev score {report.score}, calibration error {report.ece_before} -> {report.ece_after}", highlight=False)

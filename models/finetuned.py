@@ -30,7 +30,7 @@ from models.languages import ENCODER_LANGUAGES
 from models.metrics import dev_score
 from models.mixture import Lessons, read_lessons
 from models.network import Network
-from models.pretrained import PretrainedModel, load_pretrained
+from models.pretrained import PretrainedModel, load_pretrained, write_pretrained
 from models.progress import Progress
 from models.training import HeadReport
 
@@ -119,7 +119,8 @@ def fine_tune(
 ) -> tuple[Artifact, dict[str, HeadReport]]:
     """Fine-tune on ``data/train`` in the folder ``run``, and write the artifact of its best weights to ``root``.
 
-    A run that was interrupted goes on at its last checkpoint; one that is finished is only exported.
+    A run that was interrupted goes on at its last checkpoint; one that is finished is only exported. The tuned encoder is kept in
+    ``run`` as a Hugging Face folder, ``…-tuned``, on which linear heads may be fitted anew.
 
     Raises:
         ModelError: see :func:`prepared`.
@@ -128,7 +129,9 @@ def fine_tune(
         history = tuner.run(progress)
         best = tuner.best()
         heads = tuner.network.heads(best)
-        tuned = dataclasses.replace(encoder, tensors={**encoder.tensors, **tuner.network.tensors(best)})
+        trained = tuner.network.tensors(best)
+        tuned = dataclasses.replace(encoder, tensors={**encoder.tensors, **trained})
+        write_pretrained(run / f"{Path(pretrained.name).name}-tuned", pretrained, trained)
     reports, languages = _reports(tuned, heads, data, cache, chosen, progress)
     artifact = write_artifact(
         root,
@@ -140,10 +143,10 @@ def fine_tune(
         max_length=chosen.max_length,
         prefix="",
         languages=languages,
-        provenance={"model": pretrained.name, **{f"sha256:{name}": digest for name, digest in pretrained.sources.items()}},
+        provenance={"model": pretrained.label, **{f"sha256:{name}": digest for name, digest in pretrained.sources.items()}},
     )
     record: dict[str, Any] = {
-        "recipe": asdict(chosen),
+        "recipe": asdict(dataclasses.replace(chosen, model=pretrained.label)),
         "heads": {task: asdict(report) for task, report in reports.items()},
         "history": [asdict(score) for score in history],
     }

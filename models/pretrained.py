@@ -24,7 +24,16 @@ from numpy.typing import NDArray
 from models.e5_format import read_e5
 from models.errors import TRAIN_MEND, ModelError, require
 
-__all__ = ["DEFAULT_MODEL", "PretrainedModel", "Road", "cache_folder", "file_sha256", "load_pretrained", "package_sources"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "PretrainedModel",
+    "Road",
+    "cache_folder",
+    "file_sha256",
+    "load_pretrained",
+    "package_sources",
+    "write_pretrained",
+]
 
 DEFAULT_MODEL = "intfloat/multilingual-e5-small"
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
@@ -46,6 +55,11 @@ class PretrainedModel:
     root: Path
     sha256: Mapping[str, str]
     sources: Mapping[str, str]
+
+    @property
+    def label(self) -> str:
+        """``name``, or the last part of it where it is a folder on this machine."""
+        return self.root.name if Path(self.name) == self.root else self.name
 
     @property
     def tokenizer_path(self) -> Path:
@@ -142,6 +156,25 @@ def _download(name: str, target: Path) -> dict[str, str]:
     return {"revision": snapshot.name}
 
 
+def write_pretrained(root: Path, base: PretrainedModel, trained: Mapping[str, NDArray[np.float32]]) -> PretrainedModel:
+    """Write ``base`` with ``trained`` in place of its own tensors of those names as a Hugging Face folder, its whole vocabulary kept.
+
+    Raises:
+        KeyError: ``base`` has no tensor of such a name.
+        ValueError: it has another shape.
+    """
+    tensors = base.tensors()
+    for name, values in trained.items():
+        if tensors[name].shape != values.shape:
+            raise ValueError(f"{name} is {values.shape}, not {tensors[name].shape}")
+        tensors[name] = values
+    root.mkdir(parents=True, exist_ok=True)
+    require("safetensors.numpy").save_file(tensors, root / "model.safetensors", metadata={"format": "pt"})
+    for file in ("config.json", "tokenizer.json"):
+        shutil.copyfile(base.root / file, root / file)
+    return load_pretrained(str(root))
+
+
 def load_pretrained(name: str = DEFAULT_MODEL, *, road: Road = "auto", cache: Path | None = None, rebuild: bool = False) -> PretrainedModel:
     """Return ``name`` as a local Hugging Face folder (config.json, model.safetensors, tokenizer.json).
 
@@ -160,7 +193,8 @@ def load_pretrained(name: str = DEFAULT_MODEL, *, road: Road = "auto", cache: Pa
         for file in FILES:
             if not (folder / file).is_file():
                 raise ModelError(f"{folder} has no {file}", mend=f"give a Hugging Face folder with {', '.join(FILES)}")
-        return PretrainedModel(name, folder, {file: file_sha256(folder / file) for file in FILES}, {})
+        files = {file: file_sha256(folder / file) for file in FILES}
+        return PretrainedModel(name, folder, files, {"model.safetensors": files["model.safetensors"]})
     if road == "auto":
         road = "packages" if name == DEFAULT_MODEL else "hub"
     if road == "packages" and name != DEFAULT_MODEL:

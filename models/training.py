@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -139,9 +139,12 @@ def train(data: Path, root: Path, cache: Path, recipe: Recipe, progress: Progres
         max_length=recipe.max_length,
         prefix=recipe.prefix,
         languages=sorted({example.lang for rows in corpus.sets.values() for example in rows} & ENCODER_LANGUAGES),
-        provenance={"model": pretrained.name, **{f"sha256:{name}": digest for name, digest in pretrained.sources.items()}},
+        provenance={"model": pretrained.label, **{f"sha256:{name}": digest for name, digest in pretrained.sources.items()}},
     )
-    record: dict[str, Any] = {"recipe": asdict(recipe), "heads": {task: asdict(report) for task, report in reports.items()}}
+    record: dict[str, Any] = {
+        "recipe": asdict(replace(recipe, model=pretrained.label)),
+        "heads": {task: asdict(report) for task, report in reports.items()},
+    }
     (root / "training.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     progress("done", 1, 1)
     return artifact, reports

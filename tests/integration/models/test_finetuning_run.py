@@ -19,11 +19,13 @@ from typer.testing import CliRunner
 from models.artifact import load_artifact
 from models.cli import app
 from models.configuration import FineTuning, Mixing, Optimisation, Watch
+from models.corpus import Limits
 from models.data import LABELS
 from models.errors import ModelError
 from models.evaluation import evaluate
 from models.finetuned import fine_tune, prepared
 from models.inference import Encoder, Runner
+from models.training import Recipe, train
 
 torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
 pytest.importorskip("onnx", reason="the extra 'train' is not installed")
@@ -120,6 +122,19 @@ def test_two_artifacts_are_compared_on_the_same_texts(place: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "| set | figure | rows | short/0.2+" in done.output
     assert "| umsab | macro-F1 |" in done.output
+
+
+def test_linear_heads_are_fitted_anew_on_the_tuned_encoder(place: Path) -> None:
+    fine_tune(place / "data", place / "made", place / "cache", place / "whole", choices(place), quiet)
+    recipe = Recipe(model=str(place / "whole" / "encoder-tuned"), pieces=58, layers=(1, 3), max_length=16, limits=Limits(200, 60))
+    refitted, reports = train(place / "data", place / "refitted", place / "cache-of-refitted", recipe, quiet)
+    assert reports["sentiment"].score > 90
+    config = json.loads((refitted.root / "config.json").read_text())
+    assert config["made_from"]["model"] == "encoder-tuned"
+    assert str(place) not in (refitted.root / "training.json").read_text(), "no place of this machine goes into an artifact"
+    with Encoder(load_artifact(place / "made")) as tuned, Encoder(refitted) as again:
+        texts = ["today crash again", "soon growth then"]
+        assert tuned.score(texts).embedding == pytest.approx(again.score(texts).embedding, abs=1e-6), "the same encoder under other heads"
 
 
 @pytest.mark.parametrize("pauses", [(4,), (10,), (13, 27)], ids=str)

@@ -125,7 +125,7 @@ def test_the_card_of_a_fine_tuned_model_says_how_it_was_made(described: Path) ->
     ("arguments", "message", "mend"),
     [
         (["--steps", "3"], "--run and --steps are for fine-tuning", "models/configs/base.toml"),
-        (["CONFIG", "--rows", "20"], "--rows is for linear heads", "[mixing] rows and limit"),
+        (["CONFIG", "--rows", "20"], "--rows and --model are for linear heads", "[mixing] rows and limit"),
         (["absent.toml"], "cannot read absent.toml", "models/configs/base.toml"),
     ],
 )

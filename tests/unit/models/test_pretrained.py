@@ -8,7 +8,7 @@ import pytest
 
 from models import pretrained
 from models.errors import ModelError
-from models.pretrained import DEFAULT_MODEL, PretrainedModel, cache_folder, file_sha256, load_pretrained, package_sources
+from models.pretrained import DEFAULT_MODEL, PretrainedModel, cache_folder, file_sha256, load_pretrained, package_sources, write_pretrained
 
 
 @pytest.fixture
@@ -128,3 +128,18 @@ def test_the_cache_lies_where_the_environment_says(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_folder() == tmp_path / ".cache" / "bellwether"
+
+
+def test_a_tuned_encoder_of_other_shapes_is_refused(tmp_path: Path) -> None:
+    numpy = pytest.importorskip("safetensors.numpy", reason="the extra 'train' is not installed")
+    folder = local_folder(tmp_path / "mine")
+    numpy.save_file({"bert.pooler": np.ones((2, 3), np.float32)}, folder / "model.safetensors")
+    base = load_pretrained(str(folder))
+    assert base.label == "mine"
+    tuned = write_pretrained(tmp_path / "mine-tuned", base, {"pooler": np.zeros((2, 3), np.float32)})
+    assert not tuned.tensors()["pooler"].any()
+    assert tuned.sources == {"model.safetensors": file_sha256(tuned.root / "model.safetensors")}
+    with pytest.raises(ValueError, match="pooler"):
+        write_pretrained(tmp_path / "bad", base, {"pooler": np.zeros((3, 2), np.float32)})
+    with pytest.raises(KeyError):
+        write_pretrained(tmp_path / "bad", base, {"unknown": np.zeros(1, np.float32)})
