@@ -1,11 +1,13 @@
 """How many sightings a second the alert engine takes on one core, and how much memory live keys need.
 
-    python -m bench.alerts [--sightings 40000] [--keys 50000] [--repeat 3]
+    python -m bench.alerts [--sightings 40000] [--keys 50000] [--repeat 3] [--standard 20000]
 
 The stream is made to resemble news and social text: 400 entities and 60 tags of Zipf popularity, one to three keys a
 document, ten sources, half of the documents by one of 5,000 authors, every eighth a near-copy, a quarter negative, 20
 documents a minute, up to two minutes out of order, read in batches of 256. Two rules: the negative share of every entity,
-and of every tag, against its past. Prints JSON.
+and of every tag, against its past. Besides, the five rules of ``streams/alerts/benchmark/standard.yaml`` on the first documents of
+the generator's standard stream, read in batches of 256. All rates are of processor time (`time.process_time`), not of wall
+time, so that other work on the machine disturbs them little. Prints JSON.
 """
 
 from __future__ import annotations
@@ -16,11 +18,16 @@ import json
 import random
 import time
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 
+from streams.alerts import benchmark
+from streams.alerts.benchmark.generator import Stream
+from streams.alerts.benchmark.plan import standard
 from streams.alerts.engine import Engine
 from streams.alerts.rules.defaults import default_rules
+from streams.alerts.rules.reading import read_rules
+from streams.alerts.rules.ruleset import RuleSet
 from streams.alerts.sighting import Sighting
 from streams.settings import AlertSettings
 
@@ -68,9 +75,9 @@ def mix(count: int, seed: int = 1) -> list[Sighting]:
     return made
 
 
-def rate(sightings: list[Sighting], *, batch: int = 256, save: bool = False) -> float:
-    """Sightings a second of processor time; with `save`, the state's changes are taken after every batch."""
-    engine = Engine(default_rules(AlertSettings()))
+def rate(sightings: list[Sighting], *, rules: RuleSet | None = None, batch: int = 256, save: bool = False) -> float:
+    """Sightings a second of processor time; with `save`, the state's changes are taken after every batch. `rules`: else the default ones."""
+    engine = Engine(rules or default_rules(AlertSettings()))
     gc.collect()
     start = time.process_time()
     for first in range(0, len(sightings), batch):
@@ -135,6 +142,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sightings", type=int, default=40_000)
     parser.add_argument("--keys", type=int, default=50_000)
+    parser.add_argument("--standard", type=int, default=20_000, help="documents of the standard stream")
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args()
     result: dict[str, object] = {}
@@ -144,6 +152,10 @@ def main() -> None:
         sightings = mix(options.sightings)
         result["sightings_per_second"] = round(max(rate(sightings) for _ in range(options.repeat)))
         result["sightings_per_second_with_changes"] = round(max(rate(sightings, save=True) for _ in range(options.repeat)))
+    if options.standard:
+        documents = list(islice(Stream.generate(standard(), 1).sightings(), options.standard))
+        rules = read_rules(Path(str(benchmark.__path__[0])) / "standard.yaml")
+        result["standard_rules_documents_per_second"] = round(max(rate(documents, rules=rules) for _ in range(options.repeat)))
     print(json.dumps(result, indent=2))
 
 

@@ -50,12 +50,15 @@ def weigh(minutes: NDArray[np.int64], rows: Votes, known: Weights, counting: Cou
         counting: the rule's.
         window: its window, in minutes.
     """
+    first = len(known.weight)
+    if _nothing_to_weigh(rows, counting):
+        rest = len(rows) - first
+        return Weights(np.concatenate((known.weight, np.ones(rest))), np.concatenate((known.capped, np.zeros(rest, dtype=np.bool_))))
     order = np.lexsort((rows["id"], (rows["flags"] & Flag.COPY) != 0, minutes))
     at = minutes[order]
     muted = _muted(at, rows["original"][order], window)
     weight = np.where(muted, counting.copy_weight, 1.0)
     capped = np.zeros(len(rows), dtype=np.bool_)
-    first = len(known.weight)
     if first:
         # The known ones come first in time as well: their hours are over where those of the rest begin.
         weight[:first] = known.weight[order[:first]]
@@ -69,6 +72,14 @@ def weigh(minutes: NDArray[np.int64], rows: Votes, known: Weights, counting: Cou
     return result
 
 
+def _nothing_to_weigh(rows: Votes, counting: Counting) -> bool:
+    """Whether there is no near-copy, and nobody has more rows than his cap: the usual case."""
+    if (rows["flags"] & Flag.COPY).any():
+        return False
+    caps = ((counting.per_author, "author"), (counting.per_source, "source"))
+    return not any(cap and len(_beyond(rows[field], cap)) for cap, field in caps)
+
+
 def _muted(at: NDArray[np.int64], families: NDArray[np.uint64], window: int) -> NDArray[np.bool_]:
     together = np.argsort(families, kind="stable")
     family, moment = families[together], at[together]
@@ -77,6 +88,15 @@ def _muted(at: NDArray[np.int64], families: NDArray[np.uint64], window: int) -> 
     muted = np.empty(len(at), dtype=np.bool_)
     muted[together] = late
     return muted
+
+
+def _beyond(whose: NDArray[np.unsignedinteger[Any]], cap: int) -> NDArray[np.unsignedinteger[Any]]:
+    """Who has more than `cap` rows, 0 (unknown) left out; once for each row too many."""
+    if len(whose) <= cap:
+        return whose[:0]
+    together = np.sort(whose)
+    found = together[cap:][together[cap:] == together[:-cap]]
+    return found[found != 0]
 
 
 def _cap(
@@ -89,12 +109,7 @@ def _cap(
     window: int,
 ) -> None:
     """Take the weight of what is beyond `cap`; in place. Only who has more than `cap` rows is looked at one by one."""
-    if len(whose) <= cap:
-        return
-    together = np.sort(whose)
-    for number in np.unique(together[cap:][together[cap:] == together[:-cap]]):
-        if number == 0:
-            continue
+    for number in np.unique(_beyond(whose, cap)):
         counted: list[int] = []
         for place in np.flatnonzero(whose == number).tolist():
             if place < first:

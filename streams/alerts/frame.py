@@ -6,9 +6,11 @@ import hashlib
 from collections import defaultdict
 from typing import Any
 
+from streams.alerts.detectors.absence import Absence
 from streams.alerts.detectors.anomaly_score import NEAR_SHARE
 from streams.alerts.detectors.contract import Detector
 from streams.alerts.detectors.multiple_testing import Budget
+from streams.alerts.detectors.seasonal import Seasonal
 from streams.alerts.fold import Terms
 from streams.alerts.names import Names
 from streams.alerts.rules.model import Rule
@@ -59,6 +61,7 @@ class Frame:
         self.sentiment = rule.signal in _SENTIMENT
         self.shows_all = rule.signal in {"documents", "mean_score"}
         self.eager = not self.silence and not any(_looks_down(part.detector, part.signal or rule.signal) for part in parts)
+        self.foresight = detector.foresight if isinstance(detector, (Absence, Seasonal)) else None
         self.world = World(self.lateness)
         self.known_since: int | None = None
         self.dropped_until: int | None = None
@@ -93,8 +96,6 @@ class Frame:
 
     def share_may_suffice(self, scored: float, negative: float, doubtful: float) -> bool:
         """False only if the negative share of a window is too small even where `doubtful` documents weigh nothing."""
-        if self.rule.counting.per_source:
-            return True
         return negative >= self._least_share * (negative + max(0.0, scored - negative - doubtful))
 
     def still_worth_it(self, window: Tally) -> bool:

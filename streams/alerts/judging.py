@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.alerts.detectors.contract import Assessment
+from streams.alerts.detectors.signals import of_tally
 from streams.alerts.fold import IDLE, Published, State, Verdict, differences, step
 from streams.alerts.frame import Frame
 from streams.alerts.judgement import Episode, Judgement, Turn, TurnKind, Witness
@@ -168,7 +169,7 @@ class _WindowSums:
 def _verdict(tracker: Tracker, state: State, end: int, sums: Tally, notes: list[Note]) -> tuple[Verdict, View | None]:
     frame = tracker.frame
     silent = sums.documents <= 0
-    if not state.active and not frame.still_worth_it(sums):
+    if not state.active and (not frame.still_worth_it(sums) or _ruled_out(tracker, end, sums)):
         return Verdict(False, 0.0, 0.0, silent), None
     if silent and not frame.silence:
         return Verdict(False, 0.0, 0.0, True), None
@@ -179,6 +180,12 @@ def _verdict(tracker: Tracker, state: State, end: int, sums: Tally, notes: list[
         _note_seen(tracker, view, window, assessment, obstacle, notes)
     holds = assessment.holds and obstacle is None
     return Verdict(holds, assessment.value, assessment.expected, silent), view
+
+
+def _ruled_out(tracker: Tracker, end: int, sums: Tally) -> bool:
+    frame = tracker.frame
+    foresight = frame.foresight
+    return foresight is not None and tracker.rules_out(end // frame.hop - 1, of_tally(sums, foresight.signal))
 
 
 def _obstacle(frame: Frame, view: View, assessment: Assessment) -> tuple[DecisionOutcome, str] | None:

@@ -15,12 +15,13 @@ _WINDOWS = 3
 
 
 class _Hop:
-    __slots__ = ("authors", "copies", "documents", "negative", "number", "score", "scored")
+    __slots__ = ("authors", "copies", "documents", "negative", "number", "score", "scored", "sources")
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.documents = self.scored = self.negative = self.score = self.copies = 0
         self.authors: tuple[int, ...] = ()
+        self.sources: tuple[int, ...] = ()
 
     def count(self, scored: int, negative: int, score: int) -> None:
         self.documents += 1
@@ -39,18 +40,20 @@ class Recent:
     Args:
         size: hops of a window.
         cap: documents of one author that count within a window; 0: all.
+        source_cap: the same for one source.
     """
 
-    __slots__ = ("_cap", "_edge", "_hops", "_size", "_window")
+    __slots__ = ("_cap", "_edge", "_hops", "_size", "_source_cap", "_window")
 
-    def __init__(self, size: int, cap: int) -> None:
+    def __init__(self, size: int, cap: int, source_cap: int = 0) -> None:
         self._size = size
         self._cap = cap
+        self._source_cap = source_cap
         self._hops: list[_Hop] = []
         self._edge = 0
         self._window = _Hop(0)
 
-    def add(self, hop: int, scored: int, negative: int, score: int, copy: bool, author: int) -> None:
+    def add(self, hop: int, scored: int, negative: int, score: int, copy: bool, author: int, source: int = 0) -> None:
         """Count a document in hop number `hop`; one that is too old is left out. `author` 0: unknown."""
         hops = self._hops
         if not hops or hop > hops[-1].number:
@@ -74,6 +77,8 @@ class Recent:
         found.copies += copy
         if author:
             found.authors += (author,)
+        if self._source_cap and source:
+            found.sources += (source,)
 
     def _move_on(self, newest: int) -> None:
         hops, window = self._hops, self._window
@@ -115,14 +120,20 @@ class Recent:
         return documents, scored, negative, score
 
     def doubtful(self, last: int) -> int:
-        """At most so many documents of that window weigh less than one: near-copies, and what is beyond an author's cap."""
+        """At most so many documents of that window weigh less than one: near-copies, and what is beyond a cap."""
         copies = 0
         authors: list[int] = []
+        sources: list[int] = []
         first = last - 2 * self._size
         for hop in self._hops:
             if first < hop.number <= last:
                 copies += hop.copies
                 authors += hop.authors
-        if not self._cap or len(authors) <= self._cap:
-            return copies
-        return copies + sum(count - self._cap for count in Counter(authors).values() if count > self._cap)
+                sources += hop.sources
+        return copies + _beyond(authors, self._cap) + _beyond(sources, self._source_cap)
+
+
+def _beyond(whose: list[int], cap: int) -> int:
+    if not cap or len(whose) <= cap or len(set(whose)) == len(whose):
+        return 0
+    return sum(count - cap for count in Counter(whose).values() if count > cap)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.alerts.counting import Weights, settled_weights, weigh
+from streams.alerts.detectors.foresight import MARK, Foresight
 from streams.alerts.fold import IDLE, Published, State
 from streams.alerts.frame import Frame
 from streams.alerts.history import History
@@ -53,8 +54,8 @@ class Tracker:
     """
 
     __slots__ = (
-        "_settled", "_stale", "dirty", "frame", "head", "history", "hours", "judged", "key", "name", "noted", "published", "recent",
-        "since", "states",
+        "_foreseen", "_settled", "_stale", "dirty", "frame", "head", "history", "hours", "judged", "key", "name", "noted", "published",
+        "recent", "since", "states",
     )  # fmt: skip
 
     def __init__(self, frame: Frame, key: Key, name: str) -> None:
@@ -71,8 +72,9 @@ class Tracker:
         self.published: tuple[Published, ...] = ()
         self.noted: dict[str, int] | None = None
         self.changed = True
-        self.recent = Recent(frame.size, frame.rule.counting.per_author)
+        self.recent = Recent(frame.size, frame.rule.counting.per_author, frame.rule.counting.per_source)
         self._stale: int | None = None
+        self._foreseen: dict[tuple[int, int], tuple[float, ...]] | None = None
         self._settled = -(1 << 40)
 
     @property
@@ -136,7 +138,17 @@ class Tracker:
             self.dirty = hop
         if self._stale is None or number < self._stale:
             self._stale = number
-        self.recent.add(hop, packed.scored, packed.negative, packed.score, packed.copy, packed.author)
+        self.recent.add(
+            hop,
+            packed.scored,
+            packed.negative,
+            packed.score,
+            packed.copy,
+            packed.author,
+            packed.source if frame.rule.counting.per_source else 0,
+        )
+        if self._foreseen is not None and any(number < mark // _MINUTES for mark, _ in self._foreseen):
+            self._foreseen = None
         if self.head is None:
             self.head = minute
             self._settled = self._settled_by(minute)
@@ -146,10 +158,72 @@ class Tracker:
                 self._close(before // _MINUTES)
         return None
 
-    def is_dull(self) -> bool:
-        """Whether only windows are to be judged that are not worth a look, by unweighted sums; cheap."""
+    def pass_over(self, now: int) -> bool:
+        """Whether there is nothing to judge but windows that are not worth a look, by unweighted sums; cheap. They are judged then.
+
+        Args:
+            now: event time has come so far.
+        """
+        if self.frame.silence:
+            return self._pass_silence(now)
+        if not self._is_dull():
+            return False
+        self.dirty = None
+        return True
+
+    def _pass_silence(self, now: int) -> bool:
+        frame, head = self.frame, self.head
+        if frame.foresight is None or self.states is not None or self.published or head is None:
+            return False
+        starts = [self.dirty] if self.dirty is not None else []
+        if self.judged is not None:
+            starts.append(self.judged + 1)
+        if not starts:
+            return True
+        start, last_over = min(starts), now // frame.hop - 1
+        if start <= last_over and not self.recent.covers(start):
+            return False
+        for hop in range(start, last_over + 1):
+            documents, _, negative, _ = self.recent.sums(hop)
+            value = documents if frame.foresight.signal == "documents" else negative
+            if not self.rules_out(hop, value) or not self.rules_out(hop, value - self.recent.doubtful(hop)):
+                return False
+        self.judged = last_over
+        self.dirty = max(start, last_over + 1) if last_over < head // frame.hop else None
+        return True
+
+    def rules_out(self, hop: int, value: float) -> bool:
+        """Whether the window that ends with `hop` is ordinary at first sight; see `streams.alerts.detectors.foresight`.
+
+        Args:
+            value: the signal; where too many are looked for, at least so much.
+        """
+        foresight, frame = self.frame.foresight, self.frame
+        if foresight is None:
+            return False
+        start = (hop + 1) * frame.hop - frame.window
+        mark, known_since = start // MARK * MARK, self.known_since
+        limits = self._foreseen.get((mark, known_since)) if self._foreseen is not None else None
+        if limits is None:
+            limits = self._foresee(foresight, mark, known_since)
+        return bool(limits) and foresight.excludes(value, limits[(start - mark) // frame.hop])
+
+    def _foresee(self, foresight: Foresight, mark: int, known_since: int) -> tuple[float, ...]:
+        first, count = foresight.span(mark, known_since)
+        limits: tuple[float, ...] = ()
+        if count:
+            self.weigh()
+            hours = self.hourly(first, count)
+            counts = hours[:, 0 if foresight.signal == "documents" else 2]
+            limits = foresight.limits(counts, mark, self.frame.window, self.frame.hop)
+        if self._foreseen is None or len(self._foreseen) > 1:
+            self._foreseen = {}
+        self._foreseen[(mark, known_since)] = limits
+        return limits
+
+    def _is_dull(self) -> bool:
         frame, dirty = self.frame, self.dirty
-        if dirty is None or frame.silence or not self.recent.covers(dirty):
+        if dirty is None or not self.recent.covers(dirty):
             return False
         if self.states and (self.states[-1][1].active or self.states[-1][0] > dirty * frame.hop):
             return False
@@ -160,7 +234,9 @@ class Tracker:
         documents, scored, negative, score = recent.sums(hop)
         if not frame.worth_a_look(documents, scored, negative, score / _SCALE):
             return False
-        return frame.share_may_suffice(scored, negative, 0) and frame.share_may_suffice(scored, negative, recent.doubtful(hop))
+        if frame.foresight is not None and self.rules_out(hop, documents if frame.foresight.signal == "documents" else negative):
+            return False
+        return frame.share_may_suffice(scored, negative, 0) or frame.share_may_suffice(scored, negative, recent.doubtful(hop))
 
     # --- what votes weigh -----------------------------------------------------------------------------------------
 
@@ -188,7 +264,7 @@ class Tracker:
 
     def _settle_weights(self, number: int) -> None:
         hour = self.hours[number]
-        if hour.votes[-1] & Flag.SETTLED or self._all_count(number):
+        if hour.votes[-1] & Flag.SETTLED or (self._is_stale(number) and self._all_count(number)):
             return
         self.weigh()
         assert hour.weights is not None
@@ -199,25 +275,28 @@ class Tracker:
         hour.settle(flags)
         self.frame.touched[self.name].update((number, part) for part in range(hour.parts + 1))
 
+    def _is_stale(self, number: int) -> bool:
+        return self._stale is not None and number >= self._stale
+
     def _all_count(self, number: int) -> bool:
         """Whether every vote of an hour certainly weighs one: found without numpy, for the many keys with few votes."""
         counting = self.frame.rule.counting
         around = [hour for other in range(number - self.frame.context, number + 1) if (hour := self.hours.get(other))]
-        if any(hour.copies for hour in around) or counting.per_source:
+        if any(hour.copies for hour in around):
             return False
         rows = sum(len(hour) for hour in around)
-        if not counting.per_author or rows <= counting.per_author:
-            return True
-        if rows > _FEW:
-            return False
-        authors = Counter(author for hour in around for *_, author in hour.plain() if author)
-        return not authors or max(authors.values()) <= counting.per_author
+        caps = [(cap, place) for cap, place in ((counting.per_author, 3), (counting.per_source, 4)) if cap and rows > cap]
+        if not caps or rows > _FEW:
+            return not caps
+        votes = [vote for hour in around for vote in hour.plain()]
+        counts = [(cap, Counter(vote[place] for vote in votes if vote[place])) for cap, place in caps]
+        return all(max(count.values(), default=0) <= cap for cap, count in counts)
 
     def _plain_sums(self, hour: Hour) -> Tally:
         """Sums of an hour whose weights are settled."""
         weight = self.frame.rule.counting.copy_weight
         documents = scored = negative = score = 0.0
-        for _, flags, value, _ in hour.plain():
+        for _, flags, value, _, _ in hour.plain():
             if flags & Flag.CAPPED:
                 continue
             vote = weight if flags & Flag.MUTED else 1.0
@@ -230,12 +309,10 @@ class Tracker:
     def weigh(self) -> None:
         """Decide what every vote weighs whose weight may have changed."""
         frame, hours = self.frame, self.hours
-        stale = [number for number, hour in hours.items() if hour.weights is None or (self._stale is not None and number >= self._stale)]
-        self._stale = None
-        if not stale:
+        first, self._stale = self._stale, None
+        if first is None:
             return
         counting = frame.rule.counting
-        first = min(stale)
         wanted = sorted(number for number in hours if number >= first)
         while wanted and wanted[0] < self._settled:
             number = wanted.pop(0)
@@ -268,6 +345,9 @@ class Tracker:
     def _set(self, number: int, rows: Votes, weights: Weights) -> None:
         hour, frame = self.hours[number], self.frame
         hops = _MINUTES // frame.hop
+        if hops == 1 and bool((weights.weight == 1.0).all()):
+            self._set_whole(hour, rows, weights)
+            return
         place = rows["minute"] // frame.hop
         flags = rows["flags"]
         sums = np.zeros((hops, 4))
@@ -286,6 +366,14 @@ class Tracker:
                 break
         hour.weights, hour.capped, hour.sums = weights.weight, weights.capped, sums
         hour.total = sums.sum(axis=0)
+
+    def _set_whole(self, hour: Hour, rows: Votes, weights: Weights) -> None:
+        """The usual case: an hour is one hop, and every vote weighs one."""
+        flags = rows["flags"]
+        scored, negative = np.count_nonzero(flags & Flag.SCORED), np.count_nonzero(flags & Flag.NEGATIVE)
+        hour.weights, hour.capped = weights.weight, weights.capped
+        hour.sums = np.array([[len(rows), scored, negative, int(rows["score"].sum(dtype=np.int64)) / _SCALE]])
+        hour.total = hour.sums[0]
 
     # --- what a window shows --------------------------------------------------------------------------------------
 
@@ -345,13 +433,14 @@ class Tracker:
         """Take up what was saved: recount what only serves speed."""
         if not self.hours:
             return
+        self._stale, self._foreseen = min(self.hours), None
         newest = max(self.hours)
         minutes = [int(self.hours[newest].rows()["minute"].max())]
         self.head = max(newest * _MINUTES + minutes[0], self.head or 0)
         self._settled = self._settled_by(self.head)
-        self.recent = Recent(self.frame.size, self.frame.rule.counting.per_author)
+        self.recent = Recent(self.frame.size, self.frame.rule.counting.per_author, self.frame.rule.counting.per_source)
         for number in sorted(self.hours):
-            for minute, flags, score, author in self.hours[number].plain():
+            for minute, flags, score, author, source in self.hours[number].plain():
                 self.recent.add(
                     (number * _MINUTES + minute) // self.frame.hop,
                     bool(flags & Flag.SCORED),
@@ -359,6 +448,7 @@ class Tracker:
                     score,
                     bool(flags & Flag.COPY),
                     author,
+                    source,
                 )
         if not self.frame.eager:
             # It may have waited for the end of its hop. Judged again it says the same.

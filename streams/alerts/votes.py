@@ -53,6 +53,7 @@ PART = 256
 _PACK = struct.Struct("<BQQIQQIIhB")
 SIZE = _PACK.size
 _ID = slice(1, 9)
+_SOURCE = slice(21, 29)
 _INDEXED = 64
 _SLACK = MAX_VOTES // 8
 _TITLE = 300
@@ -94,6 +95,11 @@ class Packed(NamedTuple):
     def id(self) -> bytes:
         """Hash of the document's id."""
         return self.vote[_ID]
+
+    @property
+    def source(self) -> int:
+        """Hash of the source's name."""
+        return int.from_bytes(self.vote[_SOURCE], "little")
 
 
 def pack(sighting: Sighting, names: Names, *, show: bool = True) -> Packed:
@@ -217,10 +223,10 @@ class Hour:
         """The same as rows. A copy; safe to hold."""
         return np.frombuffer(self.packed(), dtype=VOTE)
 
-    def plain(self) -> Iterator[tuple[int, int, int, int]]:
-        """(minute of the hour, flags, score, author) of each vote, without numpy: faster for a few."""
+    def plain(self) -> Iterator[tuple[int, int, int, int, int]]:
+        """(minute of the hour, flags, score, author, source) of each vote, without numpy: faster for a few."""
         for row in _PACK.iter_unpack(self.votes):
-            yield row[0], row[9], row[8], row[3]
+            yield row[0], row[9], row[8], row[3], row[4]
 
     def settle(self, flags: NDArray[np.uint8]) -> None:
         """Write down for good what the votes weigh: bits to be added to the flags of each row of `rows`."""

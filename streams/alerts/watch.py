@@ -93,8 +93,7 @@ class Watch:
         waiting = {**self.dirty, **self.active} if time_passed else self.dirty
         self.dirty = {}
         for name, tracker in waiting.items():
-            if tracker.is_dull():
-                tracker.dirty = None
+            if tracker.pass_over(now):
                 continue
             found, noted = settle(tracker, now)
             turns += found

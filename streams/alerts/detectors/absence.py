@@ -12,6 +12,7 @@ import math
 from streams.alerts.detectors.anomaly_score import NEAR_P_VALUE, NEAR_SHARE, from_p_value
 from streams.alerts.detectors.contract import Assessment
 from streams.alerts.detectors.expectation import Expectation, Rhythms, known_hours
+from streams.alerts.detectors.foresight import Foresight
 from streams.alerts.detectors.signals import NAMES, of_buckets, of_window, write
 from streams.alerts.detectors.tails import negative_binomial_lower
 from streams.alerts.rules.detectors import AbsenceSpec, Signal
@@ -33,6 +34,7 @@ class Absence:
         self._signal: Signal = "negative" if signal == "negative" else "documents"
         self._hours = math.ceil(spec.baseline.total_seconds() / 3600)
         self._rhythms = Rhythms("auto")
+        self.foresight = Foresight(self._signal, self._hours, "auto", spec.max_p_value, down=True, least=spec.min_expected)
 
     def possible(self, window: Tally) -> bool:
         """See `Detector.possible`. Any number may be far too little."""
@@ -50,10 +52,12 @@ class Absence:
         low, high = expected.interval
         much = expected.mean >= self._min_expected
         holds = known and much and p_value <= self._limit
+        near = known and not holds and expected.mean >= NEAR_SHARE * self._min_expected and p_value <= self._limit * NEAR_P_VALUE
+        sudden = not (holds or near) or not self.foresight.rules_out(view, value)
         why = "" if known and much else "; the past is not known" if not known else f"; fewer than {self._min_expected:g} expected"
         return Assessment(
-            holds=holds,
-            near=known and not holds and expected.mean >= NEAR_SHARE * self._min_expected and p_value <= self._limit * NEAR_P_VALUE,
+            holds=holds and sudden,
+            near=near and sudden,
             score=from_p_value(p_value, self._limit),
             p_value=p_value,
             value=value,
@@ -65,5 +69,6 @@ class Absence:
             explanation=(
                 f"{write(self._signal, value)} {NAMES[self._signal]}, expected {write(self._signal, expected.mean)} "
                 f"({low:.0f} to {high:.0f}) from the same hours of {len(counts) / 24:.3g} days; p = {p_value:.2g}{why}"
+                + ("" if sudden else "; expected hours ago already")
             ),
         )

@@ -11,7 +11,8 @@ import math
 from streams.alerts.detectors.anomaly_score import NEAR_P_VALUE, NEAR_SHARE, from_p_value
 from streams.alerts.detectors.contract import Assessment
 from streams.alerts.detectors.expectation import Expectation, Rhythms, known_hours
-from streams.alerts.detectors.signals import NAMES, of_buckets, of_tally, of_window, write
+from streams.alerts.detectors.foresight import Foresight
+from streams.alerts.detectors.signals import COUNTS, NAMES, of_buckets, of_tally, of_window, write
 from streams.alerts.detectors.tails import negative_binomial_lower, negative_binomial_upper, poisson_upper
 from streams.alerts.rules.detectors import SeasonalSpec, Signal
 from streams.alerts.tally import Tally, View
@@ -34,6 +35,8 @@ class Seasonal:
         self._signal = signal
         self._hours = math.ceil(spec.baseline.total_seconds() / 3600)
         self._rhythms = Rhythms(spec.seasonality)
+        up = spec.direction == "up" and signal in COUNTS
+        self.foresight = Foresight(signal, self._hours, spec.seasonality, spec.max_p_value, down=False, least=0.0) if up else None
         self._least = 1
         while poisson_upper(self._least, LEAST_EXPECTED) > spec.max_p_value * NEAR_P_VALUE:
             self._least += 1
@@ -55,9 +58,11 @@ class Seasonal:
         low, high = expected.interval
         reached = self._reached(value, expected.mean)
         holds = p_value <= self._spec.max_p_value and reached >= 1.0
+        near = not holds and p_value <= self._spec.max_p_value * NEAR_P_VALUE and reached >= NEAR_SHARE
+        sudden = not (holds or near) or self.foresight is None or not self.foresight.rules_out(view, value)
         return Assessment(
-            holds=holds,
-            near=not holds and p_value <= self._spec.max_p_value * NEAR_P_VALUE and reached >= NEAR_SHARE,
+            holds=holds and sudden,
+            near=near and sudden,
             score=from_p_value(p_value, self._spec.max_p_value),
             p_value=p_value,
             value=value,
@@ -70,6 +75,7 @@ class Seasonal:
                 f"{write(self._signal, value)} {NAMES[self._signal]}, expected {write(self._signal, expected.mean)} "
                 f"({low:.0f} to {high:.0f}) from the same hours of {len(counts) / 24:.3g} days; p = {p_value:.2g}"
                 + ("" if reached >= 1.0 else f"; less than a change by the factor {self._spec.min_factor:g}")
+                + ("" if sudden else "; expected hours ago already")
             ),
         )
 

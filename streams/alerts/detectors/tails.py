@@ -24,6 +24,7 @@ __all__ = [
     "beta_binomial_tail",
     "negative_binomial_interval",
     "negative_binomial_lower",
+    "negative_binomial_quantile",
     "negative_binomial_upper",
     "poisson_lower",
     "poisson_upper",
@@ -205,7 +206,7 @@ def _negative_binomial_mass(k: float, mean: float, dispersion: float) -> float:
     return math.exp(max(-745.0, log))
 
 
-def _negative_binomial_quantile(level: float, mean: float, dispersion: float) -> float:
+def negative_binomial_quantile(level: float, mean: float, dispersion: float) -> float:
     """The least whole count k with P(X <= k) >= level."""
     k = math.floor(_gamma_quantile(level, mean, mean + dispersion * mean * mean))
     below, mass = negative_binomial_lower(k, mean, dispersion), _negative_binomial_mass(k, mean, dispersion)
@@ -238,7 +239,7 @@ def negative_binomial_interval(mean: float, dispersion: float, level: float = 0.
     if mean <= 0.0:
         return 0.0, 0.0
     edge = (1.0 - level) / 2.0
-    return _negative_binomial_quantile(edge, mean, dispersion), _negative_binomial_quantile(1.0 - edge, mean, dispersion)
+    return negative_binomial_quantile(edge, mean, dispersion), negative_binomial_quantile(1.0 - edge, mean, dispersion)
 
 
 def _log_mass(k: int, n: int, a: float, b: float) -> float:

@@ -71,11 +71,11 @@ def _between(view: View, start: int, end: int) -> Tally:
     """Sum of the buckets that lie in [start, end): hours, and the finer ones that follow them."""
     total, reached = NOTHING, start
     for buckets in (view.hours, view.recent):
-        for place in range(len(buckets)):
-            at = buckets.start + place * buckets.step
-            if reached <= at and at + buckets.step <= end:
-                total += buckets.total(place, place + 1)
-                reached = at + buckets.step
+        first = max(0, -((buckets.start - reached) // buckets.step))
+        last = min(len(buckets), (end - buckets.start) // buckets.step)
+        if first < last:
+            total += buckets.total(first, last)
+            reached = buckets.start + last * buckets.step
     return total
 
 
