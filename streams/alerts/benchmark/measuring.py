@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -69,11 +70,17 @@ class Part:
 
 
 def judge(stream: Stream, rules: RuleSet, run: Run) -> Outcome:
-    """What `run` of `rules` on `stream` is worth. An alert belongs to an incident of its key until one window after its end."""
+    """What `run` of `rules` on `stream` is worth. An alert belongs to an incident of its key until one window of its rule after its end."""
     begin = stream.plan.start + stream.plan.warm_up * 1440
     windows = {rule.name: rule.window_minutes for rule in rules.rules}
     detections = [found for found in run.detections if found.minute >= begin]
-    matches, false = match(detections, [item.incident for item in stream.incidents], grace=max(windows.values()))
+    incidents = [item.incident for item in stream.incidents]
+    matches = [Match(incident, None) for incident in incidents]
+    false: list[Detection] = []
+    for name, window in windows.items():
+        found_by, false_by = match([one for one in detections if one.rule == name], incidents, grace=window)
+        matches = [min(pair, key=_when) for pair in zip(matches, found_by, strict=True)]
+        false += false_by
     months = stream.plan.keys * (stream.plan.days - stream.plan.warm_up) / 30.0
     causes = Counter(_cause(stream, one, windows[one.rule]) for one in false)
     found = tuple((item, _delay(one, windows)) for item, one in zip(stream.incidents, matches, strict=True))
@@ -102,6 +109,10 @@ def parts(outcome: Outcome, of: Callable[[Injected], str]) -> list[Part]:
         heard = [delay for delay in delays if delay is not None]
         result.append(Part(name, len(delays), len(heard), median(heard) if heard else None))
     return result
+
+
+def _when(one: Match) -> float:
+    return math.inf if one.detection is None else one.detection.minute
 
 
 def _delay(one: Match, windows: dict[str, int]) -> float | None:

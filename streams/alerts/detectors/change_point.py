@@ -27,7 +27,7 @@ from statistics import NormalDist
 from streams.alerts.detectors.anomaly_score import NEAR_SHARE, from_ratio
 from streams.alerts.detectors.contract import Assessment
 from streams.alerts.detectors.expectation import Expectation, Rhythms, known_hours
-from streams.alerts.detectors.share import MAX_BASELINE_DOCUMENTS, MAX_WINDOW_DOCUMENTS, PRIOR_DOCUMENTS
+from streams.alerts.detectors.share import PRIOR_DOCUMENTS, USUAL_PRECISION
 from streams.alerts.detectors.signals import COUNTS, NAMES, evidence, of_buckets, of_tally, of_window, write
 from streams.alerts.detectors.tails import (
     beta_binomial_judgement,
@@ -51,6 +51,7 @@ _NORMAL = NormalDist()
 _DEVIATIONS_99 = _NORMAL.inv_cdf(0.995)
 _USUAL_VARIANCE = 0.25
 _USUAL_HOURS = 8.0
+_MAX_WINDOW_DOCUMENTS = 300
 
 
 class _Counting:
@@ -85,24 +86,24 @@ class _Sharing:
 
     def __init__(self, baseline: Tally, world: Tally) -> None:
         ordinary = (world.negative + 1.0) / (world.scored + 2.0)
-        weight = 1.0 / (1.0 + baseline.scored / MAX_BASELINE_DOCUMENTS)
+        weight = 1.0 / (1.0 + baseline.scored / USUAL_PRECISION)
         self._a = PRIOR_DOCUMENTS * ordinary + weight * baseline.negative
         self._b = PRIOR_DOCUMENTS * (1.0 - ordinary) + weight * max(0.0, baseline.scored - baseline.negative)
 
     def expect(self, tally: Tally, start: int, end: int) -> tuple[float, float, float]:
-        n = max(1, min(MAX_WINDOW_DOCUMENTS, round(tally.scored)))
+        n = max(1, min(_MAX_WINDOW_DOCUMENTS, round(tally.scored)))
         _, low, high = beta_binomial_judgement(0, n, self._a, self._b)
         return self._a / (self._a + self._b), low / n, high / n
 
     def score(self, tally: Tally, start: int, end: int) -> float:
-        n = min(MAX_WINDOW_DOCUMENTS, round(tally.scored))
+        n = min(_MAX_WINDOW_DOCUMENTS, round(tally.scored))
         k = min(n, round(tally.share * n))
         upper = beta_binomial_tail(k, n, self._a, self._b)
         beyond = beta_binomial_tail(k + 1, n, self._a, self._b) if k < n else 0.0
         return _normal_score(0.5 * (upper + beyond))
 
     def lasting(self, tally: Tally, start: int, end: int) -> float:
-        n = min(MAX_WINDOW_DOCUMENTS, round(tally.scored))
+        n = min(_MAX_WINDOW_DOCUMENTS, round(tally.scored))
         return math.sqrt(n / (n + self._a + self._b))
 
 
@@ -114,7 +115,7 @@ class _Averaging:
         squares = float((baseline.scored * (of_buckets(baseline, "mean_score") - total.mean) ** 2).sum())
         hours = float((baseline.scored > 0).sum())
         self._variance = (squares + _USUAL_HOURS * _USUAL_VARIANCE) / (max(0.0, hours - 1.0) + _USUAL_HOURS)
-        self._behind = max(1.0, total.scored / (1.0 + total.scored / MAX_BASELINE_DOCUMENTS))
+        self._behind = max(1.0, total.scored / (1.0 + total.scored / USUAL_PRECISION))
 
     def _deviation(self, tally: Tally) -> float:
         return math.sqrt(self._variance * (1.0 / max(tally.scored, 1.0) + 1.0 / self._behind))

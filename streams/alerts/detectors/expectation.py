@@ -11,7 +11,7 @@ every hour of the week its own expectation, and a short one falls back.
   three days, of what came to what the rhythm had let expect in six hours each. An incident of less than a day and a half
   does not move it.
 * Dispersion is measured on blocks of about the window's length, each predicted by the level before it, as the window is:
-  bursts, drift and wandering levels all count as ordinary where they are ordinary. Single deviations count up to four
+  bursts, drift and wandering levels all count as ordinary where they are ordinary. Single deviations count up to three
   robust deviations, so that one incident does not hide the next.
 * Ignorance is dispersion too: few days say little about the day's rhythm, few weeks about the week's.
 
@@ -60,8 +60,9 @@ MOST_GROWTH = 0.1
 
 _BLOCKS = (1, 2, 3, 4, 6, 8, 12, 24)
 _OUT = 5.0
-_CAP = 16.0
-_NORMAL_90 = 2.7055
+_CAP = 10.0
+_NORMAL_80 = 1.6424
+_BELOW_75 = 0.9099
 _MAD = 1.4826
 _QUARTILES = 1.349
 _MEDIAN_ERROR = 1.2533
@@ -131,7 +132,7 @@ class Rhythm:
             self._past = counts[len(counts) % DAY :].reshape(-1, DAY)
             self._predicted = self._follow(np.full_like(self._past, flat))
         self._cumulated = np.concatenate(([0.0], self._table.ravel().cumsum()))
-        self._dispersions: dict[int, float] = {}
+        self._dispersions: dict[tuple[int, bool], float] = {}
         self._expected: dict[tuple[int, int, bool], Expectation] = {}
 
     def _fit(self, seasonality: Seasonality) -> None:
@@ -256,19 +257,19 @@ class Rhythm:
         Args:
             start, end: minutes since 1970-01-01 UTC.
             steady: a fall of the local level below what it was for most of the past is not followed: a feed that is
-                silent for days is still missed.
+                silent for days is still missed; and the dispersion is that of what came short.
         """
         asked = (start, end, steady)
         found = self._expected.get(asked)
         if found is None:
             if len(self._expected) >= _CACHED:
                 self._expected.clear()
-            found = self._expected[asked] = self._expect(start, end, self._steady_level if steady else self._level)
+            found = self._expected[asked] = self._expect(start, end, self._steady_level if steady else self._level, steady)
         return found
 
-    def _expect(self, start: int, end: int, level: float) -> Expectation:
+    def _expect(self, start: int, end: int, level: float, steady: bool) -> Expectation:
         mean = level * (self._until(end) - self._until(start))
-        own = self._dispersion(_block(end - start))
+        own = self._dispersion(_block(end - start), below=steady)
         days, weeks = self._days, self._weeks
         unknown = UNKNOWN_DAY / (1.0 + days * days) + UNKNOWN_WEEK / (1.0 + weeks**3)
         behind = self._behind or self._hours * 60.0 / (end - start)
@@ -279,14 +280,17 @@ class Rhythm:
         block = _block(minutes)
         return max(0.0, self._dispersion(DAY) - self._dispersion(block) * block / DAY)
 
-    def _dispersion(self, block: int) -> float:
-        found = self._dispersions.get(block)
+    def _dispersion(self, block: int, *, below: bool = False) -> float:
+        found = self._dispersions.get((block, below))
         if found is None:
-            found = self._dispersions[block] = self._own_dispersion(block)
+            found = self._dispersions[block, below] = self._own_dispersion(block, below)
         return found
 
-    def _own_dispersion(self, block: int) -> float:
-        """Dispersion of blocks of `block` hours about what was predicted for them, at the upper end of what they leave possible."""
+    def _own_dispersion(self, block: int, below: bool) -> float:
+        """Dispersion of blocks of `block` hours about what was predicted for them, at the upper end of what they leave possible.
+
+        `below`: as the blocks show it that came short; how high bursts reach says nothing of how deep silence is.
+        """
         came, predicted = self._past.ravel(), self._predicted.ravel()
         blocks = len(came) // block
         if not blocks:
@@ -294,13 +298,18 @@ class Rhythm:
         came = came[len(came) - blocks * block :].reshape(blocks, block).sum(axis=1)
         predicted = predicted[len(predicted) - blocks * block :].reshape(blocks, block).sum(axis=1)
         poisson = predicted + 1.0
-        squares = (came - predicted) ** 2
-        wide = max(1.0, float(np.sort(squares / poisson)[(9 * blocks) // 10]) / _NORMAL_90)
+        if below:
+            squares = 2.0 * np.minimum(came - predicted, 0.0) ** 2
+            usual = float(np.sort(squares / poisson)[(3 * blocks) // 4]) / _BELOW_75
+        else:
+            squares = (came - predicted) ** 2
+            usual = float(np.sort(squares / poisson)[(4 * blocks) // 5]) / _NORMAL_80
+        wide = max(1.0, usual)
         squares = np.minimum(squares, _CAP * wide * poisson)
         square = float(predicted @ predicted)
         prior = USUAL_BLOCKS * max(1.0, square / blocks)
         found = max(0.0, float(squares.sum() - predicted.sum()) + USUAL_DISPERSION * prior) / (square + prior)
-        return found * (1.0 + 2.0 * math.sqrt(2.0 / blocks))
+        return found * (1.0 + 2.0 * math.sqrt((4.0 if below else 2.0) / blocks))
 
 
 class Rhythms:

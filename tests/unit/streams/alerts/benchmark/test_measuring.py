@@ -46,12 +46,12 @@ def test_the_first_alert_counts_in_windows_of_its_own_rule(stream: Stream, rules
     alerts = [
         told("slow", first.key, first.start + 360),
         told("fast", first.key, first.start + 540),
-        told("fast", second.key, second.end + 719),
+        told("fast", second.key, second.end + 179),
     ]
     outcome = judge(stream, rules, Run(detections=alerts))
     assert outcome.name == "two"
     assert outcome.found[0] == (first, 0.5)
-    assert outcome.found[1][1] == pytest.approx((second.end + 719 - second.start) / 180)
+    assert outcome.found[1][1] == pytest.approx((second.end + 179 - second.start) / 180)
     assert outcome.recall == 2 / len(stream.incidents)
     assert outcome.precision == 1.0
     assert outcome.false_per_key_month == 0.0

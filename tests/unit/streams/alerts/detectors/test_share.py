@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.alerts.detectors.share import MAX_BASELINE_DOCUMENTS, Share
+from streams.alerts.detectors import share
+from streams.alerts.detectors.share import MAX_PRECISION, MIN_PRECISION, USUAL_PRECISION, Share
 from streams.alerts.detectors.tails import beta_binomial_tail
 from streams.alerts.rules.detectors import ShareSpec
 from streams.alerts.tally import NOTHING, Tally
@@ -27,9 +28,11 @@ def assess(look):
 
 def test_the_p_value_is_the_exact_tail_of_prior_and_baseline(assess):
     found = assess((20, 15), (50, 10), NOTHING)
-    assert found.p_value == pytest.approx(beta_binomial_tail(15, 20, 4 * 0.35 + 10, 4 * 0.65 + 40), rel=1e-9)
+    weight = 50 / (1 + (50 / 8 - 1) / (USUAL_PRECISION + 1))
+    share = (4 * 0.35 + 0.2 * weight) / (4 + weight)
+    assert found.p_value == pytest.approx(beta_binomial_tail(15, 20, (4 + weight) * share, (4 + weight) * (1 - share)), rel=0.05)
     assert found.value == 0.75
-    assert found.expected == pytest.approx((4 * 0.35 + 10) / 54)
+    assert found.expected == pytest.approx(share, rel=1e-2)
     assert found.low <= found.expected <= found.high < found.value
     assert (found.baseline_minutes, found.baseline_documents) == (24 * 60, pytest.approx(50))
 
@@ -52,10 +55,17 @@ def test_a_short_baseline_says_less_than_a_long_one(assess):
     assert short > middle > long
 
 
-def test_a_long_baseline_is_not_believed_beyond_the_days_own_swing(assess):
-    """54 % of 2,000 against 48 % of 100,000: overwhelming for a binomial test, an ordinary day for news."""
-    assert assess((2000, 1080), (100_000, 48_000)).p_value > 0.01
-    assert assess((2000, 1900), (100_000, 48_000)).p_value < 1e-9
+def test_a_long_baseline_is_not_believed_beyond_the_days_own_swing(look):
+    """54 % of 2,000 against 48 % of 100,000: overwhelming for a binomial test, an ordinary day for a key that swings."""
+    rng = np.random.default_rng(3)
+    hours = np.full(168, 600.0)
+    negative = np.repeat(rng.beta(48, 52, 56), 3) * hours
+    detector = Share(ShareSpec(type="share"))
+    assert detector.assess(look((2000, 1080), hours=hours, negative=negative)).p_value > 0.01
+    assert detector.assess(look((2000, 1900), hours=hours, negative=negative)).p_value < 1e-9
+    steady = rng.binomial(600, 0.48, 168).astype(float)
+    assert detector.assess(look((2000, 1200), hours=hours, negative=steady)).p_value < 1e-4
+    assert detector.assess(look((2000, 1200), hours=hours, negative=negative)).p_value > 1e-3
 
 
 @pytest.mark.parametrize("window", [(0, 0), (1, 1), (2, 2), (5, 5)])
@@ -106,30 +116,86 @@ def test_fractions_err_towards_silence(assess):
     assert assess((20.4, 15.9), (100, 20)).p_value > whole
 
 
-@pytest.mark.parametrize("share", [0.05, 0.3, 0.6])
-@pytest.mark.parametrize("documents", [5, 20, 100])
-def test_the_false_alarm_rate_is_what_the_p_value_says(assess, share, documents):
-    """Windows of the same share as the baseline."""
+def drawn(rng, rate, share, precision, swing):
+    """Documents and negatives of a fortnight of hours, and those of the three-hour window after it."""
+    blocks = 14 * 8 + 1
+    counts = rng.poisson(rate, blocks)
+    if precision is None:
+        shares = np.full(blocks, share)
+    elif swing == "window":
+        shares = rng.beta(precision * share, precision * (1 - share), blocks)
+    else:
+        shares = np.repeat(rng.beta(precision * share, precision * (1 - share), 15), 8)[-blocks:]
+    bad = rng.binomial(counts, shares)
+    return counts[:-1].repeat(3) / 3.0, bad[:-1].repeat(3) / 3.0, max(1, counts[-1]), bad[-1], shares[-1]
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
+@pytest.mark.parametrize("rate", [8, 40, 150])
+@pytest.mark.parametrize(("precision", "swing"), [(None, ""), (100, "window"), (60, "day"), (30, "window")])
+def test_the_false_alarm_rate_is_what_the_p_value_says(look, share, rate, precision, swing):
+    """Keys whose share is always the same, and keys whose share is drawn anew for each window, or for each day."""
     rng = np.random.default_rng(7)
+    detector = Share(ShareSpec(type="share", baseline="14d"))
     p_values = []
-    for _ in range(400):
-        baseline, window = rng.binomial(MAX_BASELINE_DOCUMENTS, share), rng.binomial(documents, share)
-        p_values.append(assess((documents, window), (MAX_BASELINE_DOCUMENTS, baseline), NOTHING, prior_share=share).p_value)
+    for _ in range(200):
+        hours, negative, count, bad, _ = drawn(rng, rate, share, precision, swing)
+        p_values.append(detector.assess(look((count, bad), hours=hours, negative=negative, world=WORLD)).p_value)
     for level in (0.05, 0.01):
-        slack = 4 * (level * (1 - level) / len(p_values)) ** 0.5
+        slack = 3 * (level * (1 - level) / len(p_values)) ** 0.5
         assert np.mean(np.array(p_values) <= level) <= level + slack
     assert min(p_values) < 0.5
 
 
-@pytest.mark.parametrize("baseline", [1000, 2000])
-def test_keys_whose_share_swings_from_day_to_day_do_not_cry_wolf(assess, baseline):
-    """Shares drawn anew for each window with a standard deviation of five points around what the baseline came from."""
+@pytest.mark.parametrize(("rate", "rise", "found"), [(150, 0.25, 0.85), (60, 0.4, 0.85)])
+def test_a_busy_steady_key_is_heard_where_a_swinging_one_is_not(look, rate, rise, found):
     rng = np.random.default_rng(8)
-    found = [
-        assess((200, rng.binomial(200, rng.beta(40, 60))), (baseline, rng.binomial(baseline, 0.4)), max_p_value=0.01, min_share=0.01).holds
-        for _ in range(500)
-    ]
-    assert np.mean(found) <= 0.025
+
+    def heard(precision):
+        holds = []
+        for _ in range(60):
+            hours, negative, count, _, share = drawn(rng, rate, 0.3, precision, "window")
+            view = look((count, rng.binomial(count, min(0.95, share + rise))), hours=hours, negative=negative, world=WORLD)
+            holds.append(Share(ShareSpec(type="share", baseline="14d")).assess(view).holds)
+        return np.mean(holds)
+
+    assert heard(None) >= found
+    assert heard(20) <= heard(None) - 0.3
+
+
+@pytest.mark.parametrize("days", [1, 2])
+def test_an_incident_of_the_past_does_not_hide_the_next(look, days):
+    rng = np.random.default_rng(10)
+    hours = rng.poisson(20.0, 14 * 24).astype(float)
+    calm = rng.binomial(hours.astype(int), 0.25).astype(float)
+    past = calm.copy()
+    where = slice(100, 100 + 24 * days)
+    past[where] = rng.binomial(hours[where].astype(int), 0.7)
+    detector = Share(ShareSpec(type="share", baseline="14d"))
+    before, after = (detector.assess(look((60, 36), hours=hours, negative=bad, world=WORLD)) for bad in (calm, past))
+    assert before.holds
+    assert after.holds
+    assert after.expected == pytest.approx(before.expected, abs=0.03)
+
+
+def test_what_lasts_is_the_new_ordinary(look):
+    rng = np.random.default_rng(11)
+    hours = rng.poisson(20.0, 14 * 24)
+    negative = rng.binomial(hours, np.where(np.arange(14 * 24) < 5 * 24, 0.25, 0.6)).astype(float)
+    found = Share(ShareSpec(type="share", baseline="14d")).assess(look((60, 38), hours=hours.astype(float), negative=negative))
+    assert not found.holds
+    assert found.expected > 0.45
+
+
+@given(st.lists(st.tuples(st.integers(0, 500), st.floats(0, 1)), min_size=1, max_size=400), st.sampled_from([1, 3, 12]))
+@settings(deadline=None, max_examples=60)
+def test_any_past_gives_a_share_and_a_precision_within_bounds(past, block):
+    scored = np.array([float(count) for count, _ in past])
+    negative = np.array([count * part for count, part in past])
+    found = share._learn(scored, negative, block)
+    assert 0.0 <= found.share <= 1.0
+    assert MIN_PRECISION * 0.999 <= found.precision <= MAX_PRECISION * 1.001
+    assert 0.0 <= found.weight <= scored.sum() + 1e-6
 
 
 @pytest.mark.parametrize(("documents", "share"), [(12, 0.95), (20, 0.85), (50, 0.7), (200, 0.65)])
