@@ -76,7 +76,7 @@ def mix(count: int, seed: int = 1) -> list[Sighting]:
 
 
 def rate(sightings: list[Sighting], *, rules: RuleSet | None = None, batch: int = 256, save: bool = False) -> float:
-    """Sightings a second of processor time; with `save`, the state's changes are taken after every batch. `rules`: else the default ones."""
+    """Sightings a second of processor time, by default with the default rules; with `save`, changes are taken after every batch."""
     engine = Engine(rules or default_rules(AlertSettings()))
     gc.collect()
     start = time.process_time()

@@ -95,8 +95,9 @@ def _beyond(whose: NDArray[np.unsignedinteger[Any]], cap: int) -> NDArray[np.uns
     if len(whose) <= cap:
         return whose[:0]
     together = np.sort(whose)
-    found = together[cap:][together[cap:] == together[:-cap]]
-    return found[found != 0]
+    found: NDArray[np.unsignedinteger[Any]] = together[cap:][together[cap:] == together[:-cap]]
+    known: NDArray[np.unsignedinteger[Any]] = found[found != 0]
+    return known
 
 
 def _cap(
