@@ -117,3 +117,30 @@ def test_ordinary_feeds_are_not_missed(look):
 def test_silence_must_be_judged_and_anything_is_possible():
     assert absence().judges_silence
     assert absence().possible(NOTHING)
+
+
+@pytest.mark.parametrize("kind", ["steady", "bursty", "quiet by night"])
+def test_the_false_alarm_rate_of_silence_is_about_what_the_p_value_says(look, kind):
+    """A fresh past of three weeks for each judged window of nine hours."""
+    rng = np.random.default_rng(6)
+    hours = np.arange(21 * 24 + 9)
+    means = np.full(len(hours), 6.0) if kind != "quiet by night" else np.where((hours % 24 >= 6) & (hours % 24 < 22), 9.0, 0.5)
+    p_values = []
+    for _ in range(250):
+        bursts = np.repeat(rng.gamma(4.0, 0.25, len(hours) // 3), 3) if kind == "bursty" else 1.0
+        counts = rng.poisson(means * bursts).astype(float)
+        view = look((counts[-9:].sum(), 0), hours=counts[:-9], minutes=540, size=9, start=START)
+        p_values.append(absence(baseline="21d").assess(view).p_value)
+    assert np.mean(np.array(p_values) <= 0.05) <= 0.08
+    assert np.mean(np.array(p_values) <= 0.01) <= 0.03
+    assert min(p_values) > 1e-4
+
+
+def test_bursts_and_surges_of_the_past_do_not_hide_silence(look):
+    rng = np.random.default_rng(12)
+    past = rng.poisson(5.0, 21 * 24).astype(float)
+    for begin in (60, 200, 380):
+        past[begin : begin + 20] = rng.poisson(40.0, 20)
+    found = absence(baseline="21d").assess(look((2, 0), hours=past, minutes=540, size=9))
+    assert found.holds
+    assert found.expected == pytest.approx(45.0, rel=0.3)
