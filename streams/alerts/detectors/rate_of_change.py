@@ -11,6 +11,10 @@ from streams.alerts.tally import Tally, View
 __all__ = ["RateOfChange"]
 
 
+_ROUNDING = 1.0 + 1e-9
+"""What is just reached must not fail for the last digit of a product."""
+
+
 class RateOfChange:
     """Holds where the signal is `factor` times that of the window before (below 1: falls to it), or moved by `delta` (below 0: fell).
 
@@ -36,7 +40,7 @@ class RateOfChange:
             return window.scored > 0
         if self._falls:
             return True
-        reached = of_tally(window, self._signal)
+        reached = of_tally(window, self._signal) * _ROUNDING
         by_factor = self._factor is not None and reached >= NEAR_SHARE * self._factor * self._floor
         return by_factor or (self._delta is not None and reached >= NEAR_SHARE * self._delta)
 
