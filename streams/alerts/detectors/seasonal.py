@@ -83,7 +83,8 @@ class Seasonal:
         """Tail on the side that the rule asks for; both sides: twice the smaller one. What is not wholly known cannot be too few."""
         mean = max(expected.mean, LEAST_EXPECTED)
         direction = self._spec.direction
-        up = negative_binomial_upper(value, mean, expected.dispersion) if direction != "down" else 1.0
+        # A wide distribution about next to nothing makes a few documents rarer, which is no knowledge: `possible` would not see it.
+        up = max(negative_binomial_upper(value, mean, expected.dispersion), poisson_upper(value, mean)) if direction != "down" else 1.0
         down = negative_binomial_lower(value, expected.mean, expected.dispersion) if direction != "up" and complete else 1.0
         return min(1.0, 2.0 * min(up, down)) if direction == "both" else min(up, down)
 

@@ -114,3 +114,16 @@ def test_the_engine_notices_what_cannot_be_overlooked() -> None:
     outcome = judge(stream, rules, run(rules, list(stream.sightings())))
     assert outcome.recall == 1.0
     assert outcome.false_per_key_month <= 5.0
+
+
+@pytest.mark.slow
+def test_the_shipped_rules_hold_a_floor_on_a_stream_that_they_were_not_chosen_on() -> None:
+    plan = replace(small(), keys=3, days=26, busiest=150.0, zipf=0.3)
+    stream = Stream.generate(plan, 21)
+    rules = read_rules(SHIPPED / "standard.yaml")
+    outcome = judge(stream, rules, run(rules, list(stream.sightings())))
+    assert len(stream.incidents) >= 4
+    assert outcome.recall >= 0.75
+    assert outcome.false_per_key_month <= 2.0
+    assert outcome.delay is not None
+    assert outcome.delay <= 2.0
