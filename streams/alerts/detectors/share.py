@@ -9,9 +9,9 @@ samples cannot fire by luck.
 * M is the key's own. The past is cut into blocks of the window's length; by how much their shares scatter beyond binomial
   chance gives 1 / (M + 1), the correlation of two documents of one block, by the method of moments (Kleinman, *JASA* 68,
   1973), each block weighed by what it can tell. `USUAL_PRECISION` stands for `USUAL_BLOCKS` endless blocks, so that a short
-  or a sparse past changes little, and the estimate is taken half a standard error towards less steadiness.
-* An incident of the past counts neither for m nor for M: blocks far out of line are left out: up to about two days of a fortnight. What
-  lasts longer is the new ordinary.
+  or a sparse past changes little, and the estimate is taken three quarters of a standard error towards less steadiness.
+* An incident of the past counts neither for m nor for M: blocks far out of line are left out. Where they are too many (three
+  days of a fortnight), what lasted is the new ordinary.
 * The mean is not known exactly either: a short past lowers the precision to the documents that it had (those of one block
   count as little as their correlation says). The prior has the mean share of all keys of the rule, as far as they have told
   (`View.world`), and the weight of `PRIOR_DOCUMENTS` documents. The smaller of the two precisions holds, they are not added,
