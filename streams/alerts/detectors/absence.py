@@ -1,6 +1,7 @@
 """Absence: nothing, or far too little, was heard where the same hours of the past let expect much.
 
-The lower negative-binomial tail of what `streams.alerts.detectors.expectation` predicts. A key that is quiet at night
+The lower negative-binomial tail of what `streams.alerts.detectors.expectation` predicts, as wide as the past came short of it:
+bursts say nothing of how deep silence is. A key that is quiet at night
 expects little at night and so never misses anything then. Ignorance is not silence: a window that began before the
 counts of the key are complete is not judged.
 """
