@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.alerts.counting import Weights, settled_weights, weigh
-from streams.alerts.detectors.foresight import MARK, Foresight
 from streams.alerts.fold import IDLE, Published, State
 from streams.alerts.frame import Frame
+from streams.alerts.glance import pass_over, rules_out
 from streams.alerts.history import History
 from streams.alerts.recent import Recent
 from streams.alerts.tally import Tally
@@ -51,10 +51,11 @@ class Tracker:
         states: (end, state of the fold after the window that ends then), where it changed; the first stands for all before.
         published: what was told.
         noted: the hour in which each kind of decision was last written down.
+        foreseen: limits of ordinary windows by (mark, known since); None: to be found out.
     """
 
     __slots__ = (
-        "_foreseen", "_settled", "_stale", "dirty", "frame", "head", "history", "hours", "judged", "key", "name", "noted", "published",
+        "_settled", "_stale", "dirty", "foreseen", "frame", "head", "history", "hours", "judged", "key", "name", "noted", "published",
         "recent", "since", "states",
     )  # fmt: skip
 
@@ -74,7 +75,7 @@ class Tracker:
         self.changed = True
         self.recent = Recent(frame.size, frame.rule.counting.per_author, frame.rule.counting.per_source)
         self._stale: int | None = None
-        self._foreseen: dict[tuple[int, int], tuple[float, ...]] | None = None
+        self.foreseen: dict[tuple[int, int], tuple[float, ...]] | None = None
         self._settled = -(1 << 40)
 
     @property
@@ -147,8 +148,8 @@ class Tracker:
             packed.author,
             packed.source if frame.rule.counting.per_source else 0,
         )
-        if self._foreseen is not None and any(number < mark // _MINUTES for mark, _ in self._foreseen):
-            self._foreseen = None
+        if self.foreseen is not None and any(number < mark // _MINUTES for mark, _ in self.foreseen):
+            self.foreseen = None
         if self.head is None:
             self.head = minute
             self._settled = self._settled_by(minute)
@@ -159,84 +160,12 @@ class Tracker:
         return None
 
     def pass_over(self, now: int) -> bool:
-        """Whether there is nothing to judge but windows that are not worth a look, by unweighted sums; cheap. They are judged then.
-
-        Args:
-            now: event time has come so far.
-        """
-        if self.frame.silence:
-            return self._pass_silence(now)
-        if not self._is_dull():
-            return False
-        self.dirty = None
-        return True
-
-    def _pass_silence(self, now: int) -> bool:
-        frame, head = self.frame, self.head
-        if frame.foresight is None or self.states is not None or self.published or head is None:
-            return False
-        starts = [self.dirty] if self.dirty is not None else []
-        if self.judged is not None:
-            starts.append(self.judged + 1)
-        if not starts:
-            return True
-        start, last_over = min(starts), now // frame.hop - 1
-        if start <= last_over and not self.recent.covers(start):
-            return False
-        for hop in range(start, last_over + 1):
-            documents, _, negative, _ = self.recent.sums(hop)
-            value = documents if frame.foresight.signal == "documents" else negative
-            if not self.rules_out(hop, value) or not self.rules_out(hop, value - self.recent.doubtful(hop)):
-                return False
-        self.judged = last_over
-        self.dirty = max(start, last_over + 1) if last_over < head // frame.hop else None
-        return True
+        """Whether there is nothing to judge but windows that are not worth a look; see `streams.alerts.glance`."""
+        return pass_over(self, now)
 
     def rules_out(self, hop: int, value: float) -> bool:
-        """Whether the window that ends with `hop` is ordinary at first sight; see `streams.alerts.detectors.foresight`.
-
-        Args:
-            value: the signal; where too many are looked for, at least so much.
-        """
-        foresight, frame = self.frame.foresight, self.frame
-        if foresight is None:
-            return False
-        start = (hop + 1) * frame.hop - frame.window
-        mark, known_since = start // MARK * MARK, self.known_since
-        limits = self._foreseen.get((mark, known_since)) if self._foreseen is not None else None
-        if limits is None:
-            limits = self._foresee(foresight, mark, known_since)
-        return bool(limits) and foresight.excludes(value, limits[(start - mark) // frame.hop])
-
-    def _foresee(self, foresight: Foresight, mark: int, known_since: int) -> tuple[float, ...]:
-        first, count = foresight.span(mark, known_since)
-        limits: tuple[float, ...] = ()
-        if count:
-            self.weigh()
-            hours = self.hourly(first, count)
-            counts = hours[:, 0 if foresight.signal == "documents" else 2]
-            limits = foresight.limits(counts, mark, self.frame.window, self.frame.hop)
-        if self._foreseen is None or len(self._foreseen) > 1:
-            self._foreseen = {}
-        self._foreseen[(mark, known_since)] = limits
-        return limits
-
-    def _is_dull(self) -> bool:
-        frame, dirty = self.frame, self.dirty
-        if dirty is None or not self.recent.covers(dirty):
-            return False
-        if self.states and (self.states[-1][1].active or self.states[-1][0] > dirty * frame.hop):
-            return False
-        return not any(self._worth_a_look(hop) for hop in self.recent.hops(dirty))
-
-    def _worth_a_look(self, hop: int) -> bool:
-        frame, recent = self.frame, self.recent
-        documents, scored, negative, score = recent.sums(hop)
-        if not frame.worth_a_look(documents, scored, negative, score / _SCALE):
-            return False
-        if frame.foresight is not None and self.rules_out(hop, documents if frame.foresight.signal == "documents" else negative):
-            return False
-        return frame.share_may_suffice(scored, negative, 0) or frame.share_may_suffice(scored, negative, recent.doubtful(hop))
+        """Whether the window that ends with `hop` is ordinary at first sight; see `streams.alerts.glance`."""
+        return rules_out(self, hop, value)
 
     # --- what votes weigh -----------------------------------------------------------------------------------------
 
@@ -433,7 +362,7 @@ class Tracker:
         """Take up what was saved: recount what only serves speed."""
         if not self.hours:
             return
-        self._stale, self._foreseen = min(self.hours), None
+        self._stale, self.foreseen = min(self.hours), None
         newest = max(self.hours)
         minutes = [int(self.hours[newest].rows()["minute"].max())]
         self.head = max(newest * _MINUTES + minutes[0], self.head or 0)
