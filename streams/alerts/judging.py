@@ -51,7 +51,9 @@ def settle(tracker: Tracker, now: int) -> tuple[list[Turn], list[Note]]:
     start = tracker.dirty
     active = tracker.state.active or frame.silence
     if active and tracker.judged is not None:
-        start = tracker.judged + 1 if start is None else min(start, tracker.judged + 1)
+        # What was saved of `judged` may lag behind; what lies before the first state is settled, and is not judged from nothing.
+        resume = max(tracker.judged + 1, tracker.states[0][0] // hop) if tracker.states else tracker.judged + 1
+        start = resume if start is None else min(start, resume)
     tracker.dirty = None
     if start is None or tracker.head is None:
         return [], notes

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from streams.alerts.engine import Engine
@@ -148,6 +148,7 @@ def test_the_order_of_arrival_never_changes_the_final_state(seed: int, count: in
 
 
 @SLOW
+@example(seed=835, count=100, order=902, kills={5})  # a state that was saved before the horizon passed an episode's beginning
 @given(seed=st.integers(0, 10_000), count=st.integers(5, 100), order=st.integers(0, 1000), kills=st.sets(st.integers(0, 12), max_size=6))
 def test_a_kill_at_any_point_changes_nothing(seed: int, count: int, order: int, kills: set[int]) -> None:
     """Saved after every batch, killed after some of them, one batch of these delivered again."""
