@@ -116,7 +116,8 @@ class Network(torch.nn.Module):  # type: ignore[misc,unused-ignore]
         named = torch.zeros(len(own), columns + 1).scatter_add_(1, torch.where(own < 0, columns, own), batch["shares"])[:, :columns]
         strength = self.strength[0] + self.strength[1] * torch.log(batch["lengths"])
         scores = scores + strength[:, None] * torch.log(named / _FLOOR + 1.0)
-        return scores.masked_fill(~self.written[batch["scripts"]], -1e4)
+        masked: torch.Tensor = scores.masked_fill(~self.written[batch["scripts"]], -1e4)
+        return masked
 
 
 class Batches:
@@ -203,7 +204,7 @@ def temperature(network: Network, dev: Pieces) -> tuple[float, float]:
         value.backward()  # type: ignore[no-untyped-call,unused-ignore]
         return value
 
-    optimizer.step(loss)
+    optimizer.step(loss)  # type: ignore[no-untyped-call,unused-ignore]
     heat, growth = pair.detach().tolist()
     if min(heat, heat + growth * math.log(2 * _LONGEST)) < _LEAST_TEMPERATURE:
         raise SystemExit("bench.language_training: no temperature makes these scores probabilities; train for more --minutes")
