@@ -33,12 +33,19 @@ def broker(request: pytest.FixtureRequest) -> str:
 def test_missing_topics_are_made_once_and_as_asked(broker: str) -> None:
     ours = settings(broker, "once.", partitions=3)
     first = ensure_topics(ours)
-    assert first.created == ("once.documents.raw", "once.documents.scored", "once.documents.dead", "once.alerts", "once.watch-state")
+    assert first.created == (
+        "once.documents.raw",
+        "once.documents.scored",
+        "once.documents.dead",
+        "once.alerts",
+        "once.alerts.control",
+        "once.watch-state",
+    )
     assert first.warnings == ()
     second = ensure_topics(ours)
     assert (second.created, second.existing, second.warnings) == ((), first.created, ())
     shapes = {info.name: len(info.partitions) for info in describe(ours)}
-    assert shapes == dict.fromkeys(first.created[:4], 3) | {"once.watch-state": 1}
+    assert shapes == dict.fromkeys(first.created[:4], 3) | {"once.alerts.control": 1, "once.watch-state": 1}
     admin = KafkaAdminClient(bootstrap_servers=broker)
     try:
         names = ["once.watch-state", "once.documents.raw"]
@@ -117,8 +124,8 @@ async def test_lag_and_members_of_the_group(broker: str) -> None:
 @pytest.mark.real
 def test_a_configuration_that_the_broker_refuses_is_left_out_with_a_warning(kafka: str) -> None:
     report = ensure_topics(settings(kafka, "refused.", max_message_bytes=3_000_000_000))
-    assert len(report.created) == 5
-    assert len(report.warnings) == 5
+    assert len(report.created) == 6
+    assert len(report.warnings) == 6
     assert "max.message.bytes=3000000000" in report.warnings[0]
 
 
@@ -130,9 +137,9 @@ def test_more_copies_than_brokers_is_an_error_with_its_mend(kafka: str) -> None:
 
 def test_topics_that_do_not_exist_are_described_as_such(broker: str) -> None:
     infos = describe(settings(broker, "absent."))
-    assert [info.exists for info in infos] == [False] * 5
-    assert [info.lag for info in infos] == [None] * 5
-    assert [info.exists for info in describe(settings(broker, "absent."))] == [False] * 5, "asking must not create them"
+    assert [info.exists for info in infos] == [False] * 6
+    assert [info.lag for info in infos] == [None] * 6
+    assert [info.exists for info in describe(settings(broker, "absent."))] == [False] * 6, "asking must not create them"
 
 
 def test_a_broker_that_is_not_there_is_told_with_the_mend() -> None:
