@@ -10,16 +10,15 @@ import os
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from streams.errors import SettingsError
 from streams.settings_sources import PREFIX, Pairs, given, giving, settings_file, variable
+from streams.settings_values import Count, Duration, HostPort, HttpUrl, Network, Seconds
 
 __all__ = [
     "AgentName",
@@ -39,40 +38,6 @@ __all__ = [
 ]
 
 AgentName = Literal["score", "index", "watch", "notify"]
-
-
-def _http(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("must begin with http:// or https://")
-    if "@" in urlsplit(value).netloc:
-        raise ValueError("must not hold a user or password: addresses are shown and logged")
-    return value.rstrip("/")
-
-
-def _host_port(value: str) -> str:
-    for server in value.split(","):
-        host, _, port = server.strip().rpartition(":")
-        if "@" in server:
-            raise ValueError("must not hold a user or password: addresses are shown and logged")
-        if not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
-            raise ValueError(f"{server.strip()!r} is not host:port")
-    return ",".join(server.strip() for server in value.split(","))
-
-
-def _seconds(value: object) -> object:
-    # In the environment everything is text: pydantic reads 3600 as seconds, but not "3600".
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
-
-
-HttpUrl = Annotated[str, AfterValidator(_http)]
-HostPort = Annotated[str, AfterValidator(_host_port)]
-Network = IPv4Network | IPv6Network
-Count = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Duration = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
 class _Section(BaseModel):

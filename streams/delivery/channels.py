@@ -16,7 +16,8 @@ from streams.alerts.life.grouping import is_recorded_only
 from streams.alerts.rules.duration import Duration
 from streams.documents import Alert, AlertStatus
 from streams.errors import SettingsError
-from streams.settings import HttpUrl, WebhookSettings
+from streams.settings import WebhookSettings
+from streams.settings_values import HttpUrl
 from streams.sinks.connection import masked
 
 __all__ = [
