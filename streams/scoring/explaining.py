@@ -6,17 +6,14 @@ fill the server's queue.
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from models.artifact import load_artifact
 from models.errors import ModelError
 from models.explanation import Explanation, explain
-from models.inference import Encoder
 from streams.documents import ScoredDocument
 from streams.enrich.cleaning import clean, model_text
 from streams.errors import BellwetherError
+from streams.scoring.resident import ResidentEncoder
 
 __all__ = ["Explainer"]
 
@@ -30,10 +27,7 @@ class Explainer:
     """
 
     def __init__(self, model: Path | None = None, *, threads: int = 0) -> None:
-        self._model = model
-        self._threads = threads
-        self._thread: ThreadPoolExecutor | None = None
-        self._encoder: Encoder | None = None
+        self._resident = ResidentEncoder(model, threads, name="explain", absent="the explainer is not open")
 
     async def open(self) -> None:
         """Load the model.
@@ -41,16 +35,7 @@ class Explainer:
         Raises:
             BellwetherError: the model folder is missing or damaged.
         """
-        if self._encoder is None:
-            self._thread = self._thread or ThreadPoolExecutor(1, thread_name_prefix="explain")
-            try:
-                self._encoder = await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
-            except ModelError as error:
-                await self.close()
-                raise BellwetherError(str(error), mend=error.mend) from error
-
-    def _load(self) -> Encoder:
-        return Encoder(load_artifact(self._model), threads=self._threads)
+        await self._resident.open()
 
     async def explain(self, text: str, *, title: str = "", target: str = "sentiment") -> Explanation:
         """Explain what the service would score: `title` and `text` are cleaned, and cut to title and lead.
@@ -61,12 +46,9 @@ class Explainer:
         Raises:
             BellwetherError: not open, or the model has no such topic.
         """
-        encoder = self._encoder
-        if encoder is None:
-            raise BellwetherError("the explainer is not open", mend="await open() first")
         read = model_text(clean(title), clean(text))
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: explain(encoder, read, target=target))
+            return await self._resident.ask(lambda encoder: explain(encoder, read, target=target))
         except ModelError as error:
             raise BellwetherError(str(error), mend=error.mend) from error
 
@@ -82,9 +64,4 @@ class Explainer:
 
     async def close(self) -> None:
         """Wait for the call under way and let the model go. May be called twice."""
-        encoder, self._encoder = self._encoder, None
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            await asyncio.to_thread(thread.shutdown)
-        if encoder is not None:
-            encoder.close()
+        await self._resident.close()
