@@ -145,7 +145,8 @@ async def _unless(stop: asyncio.Event, ask: Callable[[], Answer]) -> Answer | No
 async def _pause(stop: asyncio.Event) -> None:
     """A second, or less when told to stop."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), 1.0)
+        async with asyncio.timeout(1.0):
+            await stop.wait()
 
 
 async def _topics_are_there(settings: Settings, stop: asyncio.Event) -> bool:

@@ -44,7 +44,8 @@ Examination = Callable[[Settings], Awaitable[list[Check]]]
 async def examine(name: str, examination: Examination, settings: Settings) -> list[Check]:
     """Run one examination. Whatever it raises becomes a finding of its own."""
     try:
-        return await asyncio.wait_for(examination(settings), _LONGEST)
+        async with asyncio.timeout(_LONGEST):
+            return await examination(settings)
     except TimeoutError:
         return [Check(name, "fail", f"no answer within {_LONGEST:.0f} s", "is the server overloaded, or a firewall between?")]
     except BellwetherError as error:

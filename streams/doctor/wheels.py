@@ -65,7 +65,8 @@ async def _program(name: str, find: Callable[[], Path], argument: str) -> Check:
             name, "warn", f"{path.name} does not start: {error.strerror}", f"{_INSTALL}; or this machine is not one it is built for"
         )
     try:
-        out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            out, err = await process.communicate()
     except TimeoutError:
         process.kill()
         await process.wait()

@@ -108,7 +108,8 @@ class Feeder:
                 await asyncio.sleep(_RETRY_SECONDS)
             finally:
                 with contextlib.suppress(TimeoutError, KafkaError, OSError):
-                    await asyncio.wait_for(producer.stop(), 1.0)
+                    async with asyncio.timeout(1.0):
+                        await producer.stop()
 
     async def _pump(self, producer: AIOKafkaProducer) -> None:
         while True:

@@ -273,7 +273,8 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
             try:
-                await asyncio.wait_for(process.wait(), grace)
+                async with asyncio.timeout(grace):
+                    await process.wait()
             except TimeoutError:
                 _log.warning("child did not stop in time and is killed", child=self.name, pid=process.pid, seconds=grace)
         # Also when it went by itself: what it started must not outlive it.
@@ -288,7 +289,8 @@ class Child:
         process, spec, silent = self._process, self._spec, 0
         while True:
             try:
-                status = await asyncio.wait_for(process.wait(), _HEALTH_EVERY)
+                async with asyncio.timeout(_HEALTH_EVERY):
+                    status = await process.wait()
             except TimeoutError:
                 if spec.watch_health:
                     silent = 0 if await _ask(spec, seconds=_HEALTH_TIMEOUT) else silent + 1
@@ -357,7 +359,9 @@ class Child:
 
 async def _ask(spec: ChildSpec, *, seconds: float) -> bool:
     try:
-        return await asyncio.wait_for(spec.healthy(), seconds)
+        # Not wait_for: before Python 3.12 it swallows a cancellation that meets a finished answer, and a stop goes unheard.
+        async with asyncio.timeout(seconds):
+            return await spec.healthy()
     except (OSError, TimeoutError):
         return False
 

@@ -212,6 +212,30 @@ async def test_a_stop_in_the_middle_of_a_restart_leaves_nothing(make: Make, tmp_
     assert child.status.state == ChildState.STOPPED
 
 
+async def test_a_stop_that_comes_as_a_health_check_answers_is_heard(make: Make) -> None:
+    """Python 3.11's ``wait_for`` swallows a cancellation that meets a finished answer: the supervision then went on for a minute."""
+    answers, asked = True, 0
+    stops: list[asyncio.Task[None]] = []
+
+    async def healthy() -> bool:
+        nonlocal asked
+        asked += 1
+        if not answers and not stops:
+            stops.append(asyncio.create_task(child.stop()))
+        return answers
+
+    child = make("sleep 300", healthy=healthy)
+    await child.start()
+    answers = False
+    pid = child.status.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    await _until(lambda: bool(stops))
+    await asyncio.wait_for(stops[0], 5)
+    assert child.status.state == ChildState.STOPPED
+    assert child.failure is None
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG")
 async def test_the_launcher_ties_a_program_to_its_parent(tmp_path: Path) -> None:
     launcher = Path(__file__).parents[4] / "streams" / "embedded" / "launcher.py"
