@@ -10,11 +10,11 @@ import structlog
 
 from streams import __version__
 from streams.errors import TransientError
-from streams.ledger import KafkaLedger, Ledger
+from streams.keepers import keepers
 from streams.metrics import Metrics
+from streams.patience import until_it_works
 from streams.stages.contract import Producer
 from streams.stages.control import ControlStage
-from streams.stages.delivery import until_it_works
 from streams.stages.index import IndexStage
 from streams.stages.notify import SETTLE_SECONDS, NotifyStage
 from streams.stages.rules import RuleStage
@@ -23,7 +23,6 @@ from streams.stages.watch import WatchStage
 
 if TYPE_CHECKING:
     from streams.settings import Settings
-    from streams.state import StateStore
 
 __all__ = ["WARM_UP_DOCUMENTS", "Service"]
 
@@ -54,7 +53,7 @@ class Service:
         self.settings = settings
         self.metrics = Metrics()
         self.sink = SearchSink(settings.search)
-        self.ledger, self._store = _keepers(settings)
+        self.ledger, self._store = keepers(settings)
         self._producer = producer
         self._closing = contextlib.AsyncExitStack()
         agents = settings.worker.agents
@@ -144,15 +143,3 @@ class Service:
     async def _until(self, stage: str, action: object) -> None:
         assert callable(action)
         await until_it_works(action, stage=stage, metrics=self.metrics)
-
-
-def _keepers(settings: Settings) -> tuple[Ledger, StateStore]:
-    """The journal keeps outcomes and state in the embedded mode; Kafka does in every other."""
-    if settings.journal is not None:
-        from streams.embedded.journal import Journal, JournalLedger, JournalStateStore
-
-        journal = Journal(settings.journal)
-        return JournalLedger(journal), JournalStateStore(journal)
-    from streams.alerts.changelog import ChangelogStateStore
-
-    return KafkaLedger(), ChangelogStateStore(settings)

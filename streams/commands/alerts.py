@@ -18,6 +18,7 @@ from streams.alerts.rules.duration import parse_duration
 from streams.commands.options import Config, Data, Set, read_settings
 from streams.commands.resend import add_resend
 from streams.commands.running import need_somewhere, where_it_runs
+from streams.commands.silences import add_silences
 from streams.errors import BellwetherError
 from streams.logs import configure_logs
 
@@ -41,6 +42,7 @@ _KINDS = ("entity", "tag", "topic", "language", "source", "all")
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     add_resend(group)
+    add_silences(group)
     app.add_typer(group, name="alerts")
 
 
@@ -125,7 +127,7 @@ def silence(
 
 @group.command()
 def unsilence(
-    id: Annotated[str, typer.Argument(metavar="ID", help="What `alerts silence` printed.")],
+    id: Annotated[str, typer.Argument(metavar="ID", help="What `alerts silence` printed; `alerts silences` lists them.")],
     author: _Author = None,
     data: Data = None,
     config: Config = None,

@@ -24,7 +24,7 @@ from streams.delivery.sender import Sender, build_sender
 from streams.documents import Alert, DeadLetter
 from streams.errors import TransientError
 from streams.metrics import Metrics
-from streams.stages.delivery import until_it_works
+from streams.patience import until_it_works
 from streams.state import StateStore
 
 __all__ = ["Bury", "Dispatcher"]

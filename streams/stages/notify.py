@@ -15,9 +15,9 @@ from streams.delivery.dispatcher import Bury, Dispatcher
 from streams.documents import Alert, DeadLetter
 from streams.errors import PermanentError
 from streams.metrics import Metrics
+from streams.patience import until_it_works
 from streams.sinks.search import SearchSink
 from streams.stages.contract import Delivery
-from streams.stages.delivery import until_it_works
 
 __all__ = ["SETTLE_SECONDS", "NotifyStage"]
 

@@ -206,8 +206,12 @@ def test_what_is_silenced_is_not_delivered_until_it_is_unsilenced(service: Servi
 
     until(silenced, seconds=20)
     assert service.messages("bank-run", "commerzbank") == {}
+    kept = json.loads(service.say("alerts", "silences", "--json"))
+    assert (kept["id"], kept["matchers"][0]["value"], kept["comment"]) == (id, "commerzbank", "the press office knows")
+    assert id in service.say("alerts", "silences")
     service.say("alerts", "unsilence", id)
     until(lambda: bool(service.messages("bank-run", "commerzbank")), seconds=15)
+    assert service.say("alerts", "silences", "--json") == ""
     assert next(iter(service.messages("bank-run", "commerzbank").values()))["status"] == "firing"
 
 

@@ -33,7 +33,7 @@ from streams.alerts.life.storm import Storm
 from streams.alerts.rules.model import Rule
 from streams.errors import BellwetherError
 
-__all__ = ["VERSION", "Book"]
+__all__ = ["VERSION", "Book", "silences_of"]
 
 VERSION = 1
 _OWNER = "desk|"
@@ -222,6 +222,22 @@ class Book:
             case = Case.of_header(id, _read(value), saved[f"desk|alert|{id}"])
             self.add(case)
             self.hold(case, case.held_by)
+
+
+def silences_of(saved: Mapping[str, bytes]) -> list[Silence]:
+    """The silences among the entries of a saved state, whoever else's entries are there; the one that ends first comes first.
+
+    Raises:
+        BellwetherError: one of them cannot be read.
+    """
+    found = []
+    for name, value in saved.items():
+        if name.startswith(f"{_OWNER}silence|"):
+            try:
+                found.append(Silence.model_validate_json(value))
+            except ValidationError as error:
+                raise BellwetherError(f"alert state: entry {name} cannot be read", mend="delete the saved state to begin anew") from error
+    return sorted(found, key=lambda each: (each.ends_at, each.id))
 
 
 def _read(value: bytes) -> dict[str, Any]:

@@ -273,7 +273,7 @@ async def test_a_store_that_is_away_holds_the_alert_back_and_loses_nothing(
         await save(changes)
 
     monkeypatch.setattr(box.store, "save", fails)
-    monkeypatch.setattr("streams.stages.delivery.WAIT_MAX", 0.01)
+    monkeypatch.setattr("streams.patience.WAIT_MAX", 0.01)
     await box.dispatcher.enqueue(make_alert(), "o")
     await box.until(lambda: box.count("delivered") == 1)
     assert faults == []

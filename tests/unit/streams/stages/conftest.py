@@ -11,9 +11,9 @@ import pytest
 import stamina
 import structlog
 
+from streams import patience
 from streams.documents import EntityMention, Language, ScoredDocument, Sentiment, Timings, Topic
 from streams.metrics import Metrics
-from streams.stages import delivery
 from streams.stages.contract import Delivery
 
 AT = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -26,7 +26,7 @@ Read = Callable[..., float]
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Retries do not wait, and give up after 50 so that a test that never ends fails. Log lines are kept off the screen."""
-    monkeypatch.setattr(delivery, "WAIT_MAX", 0.0)
+    monkeypatch.setattr(patience, "WAIT_MAX", 0.0)
     with stamina.set_testing(True, attempts=50), structlog.testing.capture_logs():
         yield
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import sqlite3
 from collections.abc import Callable, Sequence
 
@@ -12,10 +11,9 @@ import stamina
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from streams.errors import BellwetherError, PermanentError, StackError, TransientError
+from streams.errors import PermanentError, StackError, TransientError
 from streams.metrics import Metrics
-from streams.stages import delivery
-from streams.stages.delivery import ATTEMPTS_BEFORE_SPLITTING, deliver, until_it_works
+from streams.stages.delivery import ATTEMPTS_BEFORE_SPLITTING, deliver
 
 Read = Callable[..., float]
 
@@ -151,31 +149,3 @@ async def test_cancellation_passes_while_it_waits_for_a_server(metrics: Metrics)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(task, 1)
-
-
-async def test_it_really_waits_between_tries_and_as_long_as_asked_but_not_for_ever(
-    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(delivery, "WAIT_MAX", 0.3)
-    times: list[float] = []
-    faults = [TransientError("busy", retry_after=0.15), TransientError("busy", retry_after=3600.0), TransientError("busy", retry_after=0.0)]
-
-    async def action() -> None:
-        times.append(asyncio.get_running_loop().time())
-        if faults:
-            raise faults.pop(0)
-
-    with stamina.set_testing(False):
-        await until_it_works(action, stage="index", metrics=metrics)
-    gaps = [after - before for before, after in itertools.pairwise(times)]
-    assert gaps[0] == pytest.approx(0.15, abs=0.08)
-    assert gaps[1] == pytest.approx(0.3, abs=0.08)
-    assert gaps[2] < 0.1
-
-
-@pytest.mark.parametrize("error", [ValueError("x"), PermanentError("x", reason="a.b"), BellwetherError("x")], ids=repr)
-async def test_what_is_not_transient_comes_out_of_the_inner_loop_at_once(error: Exception, metrics: Metrics) -> None:
-    work = Work(TransientError("away"), error)
-    with pytest.raises(type(error)):
-        await until_it_works(lambda: work.process([1]), stage="index", metrics=metrics)
-    assert len(work.calls) == 2

@@ -9,9 +9,12 @@ from pydantic import ValidationError
 
 from streams.alerts.life import acknowledgements, silences
 from streams.alerts.life.acknowledgements import Acknowledgements
+from streams.alerts.life.book import Book, silences_of
 from streams.alerts.life.commands import Acknowledge, Silence, SilenceMatcher
 from streams.alerts.life.silences import Silences, matches
+from streams.alerts.life.storm import Storm
 from streams.documents import Key
+from streams.errors import BellwetherError
 
 BANK = Key(kind="entity", value="caldrava-bank", name="Caldrava Bank")
 
@@ -108,3 +111,26 @@ def test_a_silence_must_last_and_mean_something():
         silence("a", 20, 20)
     with pytest.raises(ValidationError, match="matchers"):
         Silence(id="a", matchers=(), starts_at=at(0), ends_at=at(1))
+
+
+def test_the_saved_state_tells_which_silences_are_kept_whoever_else_keeps_something_there():
+    book = Book(Storm(limit=2, interval=60))
+    late, soon, over = silence("late", 0, 300), silence("soon", 0, 200, value="bank*"), silence("over", 0, 50)
+    for each in (late, over, soon):
+        book.silences.add(each)
+    saved = {name: value for name, value in book.changes().items() if value is not None}
+    others = {"key|entity:caldrava-bank": b"\x00\x01", "outbox|1": b"{}"}
+    assert silences_of({**saved, **others}) == [over, soon, late]
+    book.now = 100
+    book.expire()
+    for name, value in book.changes().items():
+        if value is None:
+            del saved[name]
+    assert silences_of(saved) == [soon, late]
+    assert silences_of(others) == []
+
+
+def test_a_silence_that_cannot_be_read_is_named():
+    with pytest.raises(BellwetherError, match=r"desk\|silence\|odd") as caught:
+        silences_of({"desk|silence|odd": b"{"})
+    assert caught.value.mend
