@@ -1,4 +1,5 @@
-"""The shipped model: a folder with ``model.onnx``, ``tokenizer.json``, ``config.json`` and its model card ``README.md``."""
+"""The shipped model: a folder with ``model.onnx``, ``tokenizer.json``, ``config.json``, its model card ``README.md``, and, once it is
+calibrated by language, ``calibration.json``."""
 
 from __future__ import annotations
 
@@ -12,10 +13,12 @@ from typing import Any
 
 from models.errors import ModelError
 
-__all__ = ["DEFAULT_ARTIFACT", "Artifact", "load_artifact"]
+__all__ = ["CALIBRATION", "DEFAULT_ARTIFACT", "REINSTALL", "Artifact", "load_artifact"]
 
 #: The artifact that comes with the package.
 DEFAULT_ARTIFACT: Path = Path(__file__).parent / "artifacts" / "bellwether-base"
+
+CALIBRATION = "calibration.json"
 
 REINSTALL = "reinstall the package, or build the artifact with `bellwether models train`"
 
@@ -31,9 +34,10 @@ class Artifact:
         topic_labels: in the order of the output ``topic`` (IPTC Media Topics top-level names).
         max_length: tokens a text is cut to, special ones included.
         prefix: put before every text.
-        sha256: of ``model.onnx`` and ``tokenizer.json``, by file name.
+        sha256: of ``model.onnx``, ``tokenizer.json`` and, where there is one, ``calibration.json``, by file name.
         temperatures: by which the logits of each head were divided; the probabilities of the graph are calibrated already.
         languages: ISO 639-1 codes the model was trained or measured on.
+        event_labels: in the order of the output ``event``; empty where the graph has none.
     """
 
     root: Path
@@ -45,6 +49,7 @@ class Artifact:
     sha256: Mapping[str, str]
     temperatures: Mapping[str, float]
     languages: tuple[str, ...]
+    event_labels: tuple[str, ...] = ()
 
     @property
     def onnx_path(self) -> Path:
@@ -56,13 +61,31 @@ class Artifact:
         """The trimmed tokenizer."""
         return self.root / "tokenizer.json"
 
+    @property
+    def calibration_path(self) -> Path:
+        """Temperatures and thresholds by language, see :mod:`models.calibration_record`; need not be there."""
+        return self.root / CALIBRATION
+
+    def labels(self, head: str) -> tuple[str, ...]:
+        """The classes of ``sentiment``, ``topic`` or ``event``, in the order of the output of that name.
+
+        Raises:
+            ModelError: the model has no such head.
+        """
+        heads = {"sentiment": self.sentiment_labels, "topic": self.topic_labels, "event": self.event_labels}
+        if not heads.get(head):
+            raise ModelError(f"{self.model_id} has no head for {head}", mend="name another task, or a model that has it")
+        return heads[head]
+
     def verify(self) -> None:
         """Compare the files with their recorded checksums.
 
         Raises:
-            ModelError: a file differs from what ``config.json`` records.
+            ModelError: a file differs from what ``config.json`` records, or is missing.
         """
         for name, digest in self.sha256.items():
+            if not (self.root / name).is_file():
+                raise ModelError(f"no {name} in the model folder {self.root}", mend=REINSTALL)
             with (self.root / name).open("rb") as stream:
                 found = hashlib.file_digest(stream, "sha256").hexdigest()
             if found != digest:
@@ -105,6 +128,7 @@ def load_artifact(path: Path | None = None) -> Artifact:
             sha256=MappingProxyType({name: str(digest) for name, digest in config["sha256"].items()}),
             temperatures=MappingProxyType({head: float(value) for head, value in config["temperatures"].items()}),
             languages=_texts(config, "languages"),
+            event_labels=_texts(config, "event_labels") if "event_labels" in config else (),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{root / 'config.json'} is not a model's config: {error}", mend=REINSTALL) from error

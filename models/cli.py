@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from models.artifact import DEFAULT_ARTIFACT, load_artifact
+from models.calibrate_cli import register as register_calibrate
 from models.card import render_card
 from models.comparison import compare
 from models.configuration import read_configuration
@@ -147,4 +148,5 @@ def card(artifact: ArtifactOption = DEFAULT_ARTIFACT) -> None:
     console.print(str(artifact / "README.md"), soft_wrap=True, highlight=False)
 
 
+register_calibrate(app)
 register_robustness(app)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from models.artifact import REINSTALL, Artifact
+from models.calibration_record import load_calibration
 from models.errors import ModelError
 
 __all__ = ["Batch", "Encoder", "Runner", "Scores", "processors"]
@@ -161,6 +162,7 @@ class Encoder(Runner):
 
     def __init__(self, artifact: Artifact, threads: int = 0) -> None:
         artifact.verify()
+        self.calibration = load_calibration(artifact)
         super().__init__(
             artifact.onnx_path, artifact.tokenizer_path, max_length=artifact.max_length, prefix=artifact.prefix, threads=threads
         )
@@ -170,3 +172,15 @@ class Encoder(Runner):
             self.close()
             message = f"{artifact.onnx_path} gives {self._widths()[:2]} sentiments and topics, its config.json names {promised}"
             raise ModelError(message, mend=REINSTALL)
+
+    def probabilities(self, head: str, texts: Sequence[str], languages: Sequence[str]) -> NDArray[np.float32]:
+        """Probabilities ``[n, classes]`` of ``head`` for texts in these languages, with the temperature of each language's group.
+
+        Raises:
+            ModelError: the model has no such head.
+            ValueError: a text holds a lone surrogate.
+        """
+        whole = np.zeros((len(texts), len(self.artifact.labels(head))), np.float32)
+        for rows, arrays in self.results(texts, (head,)):
+            whole[rows] = arrays[0]
+        return whole if self.calibration is None else self.calibration.apply(head, whole, languages)

@@ -46,6 +46,7 @@ class Service:
         from streams.delivery.building import build_dispatcher
         from streams.delivery.outbox import DELIVERY_STATE
         from streams.enrich.enricher import Enricher
+        from streams.scoring.reliability import Reliability
         from streams.scoring.selection import build_scorer
         from streams.sinks.search import SearchSink
         from streams.state import SharedStateStore
@@ -67,7 +68,7 @@ class Service:
         if "score" in agents:
             self._enricher = Enricher(settings.enrich)
             self._scorer = build_scorer(settings)
-            self.score = ScoreStage(self._enricher, self._scorer, self.metrics)
+            self.score = ScoreStage(self._enricher, self._scorer, self.metrics, Reliability.of_settings(settings.scoring))
         if "index" in agents:
             self.index = IndexStage(self.sink, self.ledger, self.metrics)
         if "watch" in agents:

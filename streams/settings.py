@@ -132,6 +132,12 @@ class ScoringSettings(_Section):
     model: Path | None = Field(
         None, description="Model folder; absent: the one that is shipped", examples=["models/artifacts/bellwether-base"]
     )
+    abstain: Literal["off", "languages", "confidence"] = Field(
+        "confidence",
+        description="Which documents go on unscored, with the reason: languages: those in languages that the model is not vouched for; "
+        "confidence: also those it is too unsure of; off: none",
+        examples=["languages"],
+    )
 
 
 class SearchSettings(_Section):

@@ -53,6 +53,7 @@ def register(app: typer.Typer) -> None:
         from streams.enrich.enricher import Enricher
         from streams.metrics import Metrics
         from streams.scoring.onnx import OnnxScorer
+        from streams.scoring.reliability import Reliability
         from streams.sources.lines import LineFile
         from streams.sources.mapping import FieldMapping
         from streams.stages.score import ScoreStage
@@ -63,7 +64,7 @@ def register(app: typer.Typer) -> None:
             raise SettingsError(f"--out {out}: is the file that is read", mend="name another file")
         fields = FieldMapping.parse(mapping, zone=zone)
         scorer = OnnxScorer(settings.scoring.model, threads=settings.scoring.threads)
-        stage = ScoreStage(Enricher(settings.enrich), scorer, Metrics())
+        stage = ScoreStage(Enricher(settings.enrich), scorer, Metrics(), Reliability.of_settings(settings.scoring))
         console = Console(stderr=True, highlight=False)
 
         async def work() -> tuple[int, Counter[str]]:

@@ -26,6 +26,7 @@ from streams.documents.alerts import (
 from streams.documents.letters import DeadLetter
 from streams.documents.raw import EARLIEST, MAX_BYTES, RawDocument, document_id, parse_raw
 from streams.documents.scored import (
+    Abstention,
     EntityMention,
     Language,
     Origin,
@@ -42,6 +43,7 @@ from streams.documents.scored import (
 __all__ = [
     "EARLIEST",
     "MAX_BYTES",
+    "Abstention",
     "Alert",
     "AlertStatus",
     "Baseline",

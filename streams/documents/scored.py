@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field, computed_field, model_validator
 from streams.documents.wire import Lenient, Probability, Wire
 
 __all__ = [
+    "Abstention",
     "EntityMention",
     "Language",
     "Origin",
@@ -111,10 +112,28 @@ class EntityMention(Wire):
 
 
 class Unscored(Wire):
-    """Why a document has no score: machine-readable reason (``language.unknown``, ``text.no_words``) and a detail to read."""
+    """Why a document has no sentiment: machine-readable reason and a detail to read.
+
+    ``text.no_words``: there is nothing to score. ``language.unknown``, ``language.not_vouched``, ``confidence.low``: the model answered,
+    but is not to be relied on; the answer stands under `ScoredDocument.abstained`.
+    """
 
     reason: str
     detail: str = ""
+
+
+class Abstention(Wire):
+    """An answer that the model gave and the service does not: why, how sure the model was, and all its probabilities.
+
+    `head` is ``sentiment`` or ``topic``; `reason` as in `Unscored`; `threshold` is the confidence that was asked for in this language.
+    """
+
+    head: str
+    reason: str
+    detail: str = ""
+    confidence: Probability
+    threshold: Probability | None = None
+    probabilities: dict[str, Probability]
 
 
 class Timings(Wire):
@@ -129,7 +148,8 @@ class Timings(Wire):
 class ScoredDocument(Wire):
     """A document with everything the service knows about it.
 
-    `sentiment` and `topic` are absent exactly when `unscored` says why. `duplicate_of` is the id of the first document
+    `sentiment` is absent exactly when `unscored` says why; `topic` too where there is nothing to score. What the model answered and
+    is not relied on for stands in `abstained`: that sentiment or topic is absent then. `duplicate_of` is the id of the first document
     of which this one is a near-copy; its score is then the first one's.
     """
 
@@ -147,6 +167,7 @@ class ScoredDocument(Wire):
     sentiment: Sentiment | None = None
     topic: Topic | None = None
     unscored: Unscored | None = None
+    abstained: tuple[Abstention, ...] = ()
     duplicate_of: str | None = None
     entities: tuple[EntityMention, ...] = ()
     model_id: str

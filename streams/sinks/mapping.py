@@ -100,6 +100,7 @@ def _documents(analyzers: Mapping[str, str]) -> dict[str, Any]:
             "sentiment": _object(label=_KEYWORD, score=_FLOAT, negative=_FLOAT, neutral=_FLOAT, positive=_FLOAT),
             "topic": _object(label=_KEYWORD, probability=_FLOAT, probabilities=_KEPT),
             "unscored": _object(reason=_KEYWORD, detail=_KEYWORD),
+            "abstained": _object(head=_KEYWORD, reason=_KEYWORD, detail=_KEYWORD, confidence=_FLOAT, threshold=_FLOAT, probabilities=_KEPT),
             "duplicate_of": _KEYWORD,
             "entities": _object(id=_KEYWORD, name=_KEYWORD, matched=_KEYWORD),
             "model_id": _KEYWORD,

@@ -71,6 +71,8 @@ def document_source(document: ScoredDocument, ingested: str, analyzers: Mapping[
         }
     if document.unscored is not None:
         record["unscored"] = {"reason": document.unscored.reason, "detail": document.unscored.detail}
+    if document.abstained:
+        record["abstained"] = [one.model_dump(exclude_none=True) for one in document.abstained]
     if document.duplicate_of is not None:
         record["duplicate_of"] = document.duplicate_of
     if document.entities:

@@ -1,6 +1,7 @@
 """The score stage: read, clean, identify the language, find near-copies and entities, score.
 
-A near-copy takes the score of the document that it repeats: it is scored once, and both say the same.
+A near-copy takes the score of the document that it repeats: it is scored once, and both say the same. Where the model is not to be
+relied on the document goes on unscored, with the reason and with what the model answered.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeAlias
 
 import numpy as np
 
 from streams.documents import (
+    Abstention,
     DeadLetter,
     ScoredDocument,
     Sentiment,
@@ -29,6 +30,7 @@ from streams.enrich.enricher import Arrival, Enriched, Enricher, Failed, Filtere
 from streams.errors import PermanentError
 from streams.metrics import Metrics
 from streams.scoring.contract import Scorer
+from streams.scoring.reliability import Reliability
 from streams.stages.contract import Delivery
 
 __all__ = ["REMEMBERED_SCORES", "ScoreStage"]
@@ -36,7 +38,15 @@ __all__ = ["REMEMBERED_SCORES", "ScoreStage"]
 REMEMBERED_SCORES = 20_000
 """Scores kept for near-copies that come later."""
 
-Opinion: TypeAlias = tuple[Sentiment | None, Topic | None, Unscored | None]
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What is said of a text: `sentiment` or why there is none, and the answers that are not given."""
+
+    sentiment: Sentiment | None = None
+    topic: Topic | None = None
+    unscored: Unscored | None = None
+    abstained: tuple[Abstention, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +64,13 @@ class ScoreStage:
         enricher: what is found out without the model; used by one thread only, in the order of the calls.
         scorer: the model, open.
         metrics: counts what happens.
+        reliability: which of the model's answers are given; None: all, as they are.
     """
 
-    def __init__(self, enricher: Enricher, scorer: Scorer, metrics: Metrics) -> None:
+    def __init__(self, enricher: Enricher, scorer: Scorer, metrics: Metrics, reliability: Reliability | None = None) -> None:
         self._enricher = enricher
         self._scorer = scorer
+        self._reliability = reliability or Reliability(None, "off")
         self._metrics = metrics
         # One thread: the enricher remembers what it has seen, and batches must reach it in order.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="enrich")
@@ -129,7 +141,7 @@ class ScoreStage:
             known = self._opinions.get(story)
             original = self._under_way.get(story)
             if item.unscored is not None:
-                found[item.origin] = (None, None, item.unscored)
+                found[item.origin] = Opinion(unscored=item.unscored)
             elif known is not None:
                 found[item.origin] = known
             elif original is not None:
@@ -165,10 +177,13 @@ class ScoreStage:
         scores = await self._scorer.score([item.model_text for item in items])
         if not (np.isfinite(scores.sentiment).all() and np.isfinite(scores.topic).all()):
             raise PermanentError("the model gave no numbers (NaN or infinity)", reason="score.not_finite")
+        labels, model_id = self._scorer.topics, self._scorer.model_id
+        languages = [item.language.code for item in items]
+        scores = self._reliability.calibrated(scores, model_id, languages)
+        withheld = self._reliability.abstentions(scores, model_id, labels, languages)
         sentiments = np.clip(scores.sentiment.astype(np.float64), 0.0, 1.0).round(6).tolist()
         topics = np.clip(scores.topic.astype(np.float64), 0.0, 1.0).round(4).tolist()
-        labels = self._scorer.topics
-        return {item.origin: _opinion(sentiments[row], topics[row], labels) for row, item in enumerate(items)}
+        return {item.origin: _opinion(sentiments[row], topics[row], labels, withheld[row]) for row, item in enumerate(items)}
 
     def _remember(self, key: str, opinion: Opinion) -> None:
         self._opinions[key] = opinion
@@ -187,15 +202,19 @@ class ScoreStage:
             self._metrics.event_lag.set((now - max(document.published_at for document in scored)).total_seconds())
 
 
-def _opinion(sentiment: list[float], topics: list[float], labels: tuple[str, ...]) -> Opinion:
+def _opinion(sentiment: list[float], topics: list[float], labels: tuple[str, ...], abstained: tuple[Abstention, ...]) -> Opinion:
     negative, neutral, positive = sentiment
     probabilities = dict(zip(labels, topics, strict=True))
     topic = Topic(label=max(probabilities, key=probabilities.__getitem__), probabilities=probabilities) if probabilities else None
-    return Sentiment(negative=negative, neutral=neutral, positive=positive), topic, None
+    doubts = {one.head: one for one in abstained}
+    if "topic" in doubts:
+        topic = None
+    if (doubt := doubts.get("sentiment")) is not None:
+        return Opinion(None, topic, Unscored(reason=doubt.reason, detail=doubt.detail), abstained)
+    return Opinion(Sentiment(negative=negative, neutral=neutral, positive=positive), topic, None, abstained)
 
 
 def _document(item: Enriched, opinion: Opinion, model_id: str, timings: Timings) -> ScoredDocument:
-    sentiment, topic, unscored = opinion
     raw = item.raw
     return ScoredDocument(
         id=item.id,
@@ -209,9 +228,10 @@ def _document(item: Enriched, opinion: Opinion, model_id: str, timings: Timings)
         fetched_at=raw.fetched_at,
         tags=raw.tags,
         language=item.language,
-        sentiment=sentiment,
-        topic=topic,
-        unscored=unscored,
+        sentiment=opinion.sentiment,
+        topic=opinion.topic,
+        unscored=opinion.unscored,
+        abstained=opinion.abstained,
         duplicate_of=item.duplicate_of,
         entities=item.entities,
         model_id=model_id,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.documents import Check, Decision, DecisionOutcome, Key, Measure, Member, Point, Series, Term, Unscored
+from streams.documents import Abstention, Check, Decision, DecisionOutcome, Key, Measure, Member, Point, Series, Term, Unscored
 from streams.sinks.analyzers import ANALYZERS
 from streams.sinks.mapping import Names, alerts_template, decisions_template, documents_template
 from streams.sinks.record import alert_source, decision_from, decision_source, document_source
@@ -40,9 +40,11 @@ def test_every_field_of_a_document_is_mapped(make_document) -> None:
     analyzers = {"de": "german"}
     mapping = documents_template(NAMES, analyzers).mapping
     scored = document_source(make_document(), "2026-04-01T00:00:00+00:00", analyzers)
-    unscored = document_source(
-        make_document(sentiment=None, topic=None, unscored=Unscored(reason="language.unknown")), "2026-04-01T00:00:00+00:00", {}
+    doubt = Abstention(
+        head="sentiment", reason="confidence.low", detail="x", confidence=0.4, threshold=0.5, probabilities={"negative": 0.4}
     )
+    bare = make_document(sentiment=None, topic=None, unscored=Unscored(reason="language.unknown"), abstained=(doubt,))
+    unscored = document_source(bare, "2026-04-01T00:00:00+00:00", {})
     assert list(_unmapped(scored, mapping)) == []
     assert list(_unmapped(unscored, mapping)) == []
     assert scored.keys() | unscored.keys() == mapping["properties"].keys()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.documents import AlertStatus
+from streams.documents import Abstention, AlertStatus, Unscored
 from streams.sinks.record import alert_from, alert_source, document_source
 
 
@@ -39,9 +39,27 @@ def test_a_document_as_it_rests_in_the_index(make_document) -> None:
 def test_what_is_absent_is_left_out(make_document) -> None:
     bare = make_document(url=None, author=None, tags=(), source_id=None, fetched_at=None, duplicate_of=None, entities=())
     source = document_source(bare, "", {})
-    assert source.keys() & {"url", "author", "tags", "duplicate_of", "entities", "unscored", "localized"} == set()
+    assert source.keys() & {"url", "author", "tags", "duplicate_of", "entities", "unscored", "abstained", "localized"} == set()
     assert source["source"] == {"name": "wire"}
     assert None not in source.values()
+
+
+def test_what_the_model_answered_and_the_service_did_not_say_is_kept(make_document) -> None:
+    doubt = Abstention(head="sentiment", reason="language.not_vouched", confidence=0.7, probabilities={"negative": 0.7, "neutral": 0.3})
+    unscored = Unscored(reason="language.not_vouched")
+    source = document_source(make_document(sentiment=None, unscored=unscored, abstained=(doubt,)), "", {})
+    assert "sentiment" not in source
+    assert source["topic"]["label"] == "economy"
+    assert source["unscored"]["reason"] == "language.not_vouched"
+    assert source["abstained"] == [
+        {
+            "head": "sentiment",
+            "reason": "language.not_vouched",
+            "detail": "",
+            "confidence": 0.7,
+            "probabilities": {"negative": 0.7, "neutral": 0.3},
+        }
+    ]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +83,7 @@ def test_domains(make_document, address: str, domain: str | None) -> None:
 def test_any_document_is_json(address: str, text: str) -> None:
     from datetime import UTC, datetime
 
-    from streams.documents import Language, ScoredDocument, Timings, Unscored
+    from streams.documents import Language, ScoredDocument, Timings
 
     now = datetime.now(UTC)
     document = ScoredDocument(

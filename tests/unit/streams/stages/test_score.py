@@ -10,12 +10,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import numpy as np
 import pytest
 
+from models.calibration_record import Calibration, HeadCalibration, Reliance
+from streams.alerts.sighting import sighting
 from streams.documents import DeadLetter, ScoredDocument, parse_raw
 from streams.enrich.enricher import Enricher
 from streams.errors import PermanentError, TransientError
 from streams.metrics import Metrics
 from streams.scoring.contract import Scorer, Scores
 from streams.scoring.noop import NoopScorer
+from streams.scoring.reliability import Reliability
 from streams.settings import EnrichSettings
 from streams.stages import score as module
 from streams.stages.contract import Delivery
@@ -353,3 +356,50 @@ async def test_the_model_free_scorer_serves_as_well(enrichers: Callable[..., Enr
 
 async def test_an_empty_batch_has_no_results(stage: ScoreStage) -> None:
     assert await stage.process([]) == []
+
+
+def relied(threshold: float) -> Reliability:
+    """A model that is vouched for in English from `threshold` on, for sentiment alone."""
+    tone = HeadCalibration(0.35, 1.0, {}, {"en": Reliance(200, "language", threshold, 0.8, 0.2, vouched=True)})
+    return Reliability(Calibration(HashScorer.model_id, 0.9, 0.5, {"sentiment": tone}), "confidence")
+
+
+async def test_an_unsure_answer_is_marked_and_kept_but_not_given(
+    enrichers: Callable[..., Enricher], scorer: HashScorer, metrics: Metrics, raw: Raws, read: Read
+) -> None:
+    free = ScoreStage(enrichers(), scorer, Metrics())
+    strict = ScoreStage(enrichers(), scorer, metrics, relied(1.0))
+    deliveries = [raw(1, STORY), raw(2, COPY)]
+    before = documents(await free.process(deliveries))
+    after = documents(await strict.process(deliveries))
+    free.close()
+    strict.close()
+    assert len(after) == len(deliveries), "withheld is not lost"
+    for origin, document in after.items():
+        said = before[origin].sentiment
+        assert said is not None
+        assert document.sentiment is None
+        assert document.unscored is not None
+        assert document.unscored.reason == "confidence.low"
+        (kept,) = document.abstained
+        assert kept.head == "sentiment"
+        assert kept.probabilities["negative"] == pytest.approx(said.negative, abs=1e-3)
+        assert document.topic == before[origin].topic, "the topic was not in doubt"
+        assert ScoredDocument.model_validate_json(document.model_dump_json()) == document
+        seen = sighting(document)
+        assert (seen.scored, seen.negative, seen.score) == (False, False, 0.0), "it has no vote"
+    assert read("bellwether_documents_sentiment_total", label="unscored") == 2
+
+
+async def test_a_language_that_is_not_vouched_for_goes_on_unscored(
+    enrichers: Callable[..., Enricher], scorer: HashScorer, metrics: Metrics, raw: Raws
+) -> None:
+    stage = ScoreStage(enrichers(), scorer, metrics, relied(0.0))
+    german = raw(1, "Die Aktie der Bank fiel am Montag nach dem Bericht um zwölf Prozent.", language_hint="de")
+    english = raw(2, OTHERS[0])
+    found = documents(await stage.process([german, english]))
+    stage.close()
+    assert found[english.origin].unscored is None
+    unscored = found[german.origin].unscored
+    assert unscored is not None
+    assert (unscored.reason, unscored.detail) == ("language.not_vouched", "sentiment in de: no text of all classes to measure it on")
