@@ -9,12 +9,15 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from models.errors import ModelError
 from models.pretrained import DEFAULT_MODEL
 
-__all__ = ["FineTuning", "Mixing", "Optimisation", "Watch", "read_configuration"]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ["FineTuning", "Mixing", "Optimisation", "Watch", "read_configuration", "read_run", "read_section"]
 
 
 @dataclass(frozen=True)
@@ -106,10 +109,16 @@ class FineTuning:
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
-_Section = TypeVar("_Section", Mixing, Optimisation, Watch, FineTuning)
+_Section = TypeVar("_Section", bound="DataclassInstance")
+_Run = TypeVar("_Run", bound=FineTuning)
 
 
-def _section(kind: type[_Section], values: Mapping[str, Any], place: str) -> _Section:
+def read_section(kind: type[_Section], values: Mapping[str, Any], place: str) -> _Section:
+    """A ``kind`` of ``values`` and, where they are silent, its defaults; ``place`` is named where a value is wrong.
+
+    Raises:
+        ModelError: a setting is unknown or of the wrong kind.
+    """
     defaults = kind()
     known = {one.name for one in dataclasses.fields(kind)}
     chosen: dict[str, Any] = {}
@@ -136,6 +145,11 @@ def _table(raw: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
 
 
 def read_configuration(path: Path, *, steps: int | None = None, version: str | None = None) -> FineTuning:
+    """:func:`read_run` of a fine-tuning run."""
+    return read_run(path, FineTuning, steps=steps, version=version)
+
+
+def read_run(path: Path, kind: type[_Run], *, steps: int | None = None, version: str | None = None) -> _Run:
     """Read a run's TOML file; the sections are ``[mixing]``, ``[optimisation]`` and ``[watch]``, all else stands at the top.
 
     ``steps`` and ``version`` take the place of the file's.
@@ -148,15 +162,15 @@ def read_configuration(path: Path, *, steps: int | None = None, version: str | N
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ModelError(f"cannot read {path}: {error}", mend="give a TOML file like models/configs/base.toml") from error
     sections: dict[str, Any] = {
-        "mixing": _section(Mixing, _table(raw, "mixing", path), f"{path.name} [mixing]"),
-        "optimisation": _section(Optimisation, _table(raw, "optimisation", path), f"{path.name} [optimisation]"),
-        "watch": _section(Watch, _table(raw, "watch", path), f"{path.name} [watch]"),
+        "mixing": read_section(Mixing, _table(raw, "mixing", path), f"{path.name} [mixing]"),
+        "optimisation": read_section(Optimisation, _table(raw, "optimisation", path), f"{path.name} [optimisation]"),
+        "watch": read_section(Watch, _table(raw, "watch", path), f"{path.name} [watch]"),
     }
     if steps is not None:
         sections["optimisation"] = dataclasses.replace(sections["optimisation"], steps=steps)
     if version is not None:
         raw["version"] = version
-    run = dataclasses.replace(_section(FineTuning, raw, path.name), **sections)
+    run = dataclasses.replace(read_section(kind, raw, path.name), **sections)
     if not run.feature_layers or min(run.feature_layers) < run.frozen:
         raise ModelError(f"{path.name}: feature_layers {run.feature_layers} lie below frozen = {run.frozen}", mend="name higher layers")
     if min(run.optimisation.steps, run.optimisation.batch, run.optimisation.accumulation, run.watch.every) < 1:

@@ -1,0 +1,150 @@
+"""Choosing the thresholds of a cascade on labelled rows: the most speed for what macro-F1 it may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data import Example
+from models.inference import Scores
+from models.metrics import macro_f1
+
+__all__ = ["NEVER", "PRICES", "TASKS", "Fitted", "Judged", "Thresholds", "best_within", "fit_thresholds", "judge", "measured"]
+
+#: Sentiment and topic: a text is answered when both are sure.
+TASKS = ("sentiment", "topic")
+
+#: No probability reaches it: a stage with this threshold is not asked at all.
+NEVER = 1.01
+
+#: Candidates of a threshold: this many quantiles of the confidences that occur.
+CANDIDATES = 16
+
+#: Shares of the whole encoder's time that a point of macro-F1 is worth, one cascade each: from careless to careful.
+PRICES = (0.003, 0.01, 0.02, 0.04, 0.06, 0.09, 0.13, 0.2, 0.3, 0.5, 0.8, 1.5, 4.0)
+
+_ROUNDS = 4
+
+#: A threshold for each of :data:`TASKS`, a pair for each stage before the last.
+Thresholds = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What every stage says of ``n`` rows, the last stage being the whole encoder.
+
+    ``confidence`` ``[stages, tasks, n]``: probability of the best class. ``predicted`` ``[stages, tasks, n]``: that class.
+    ``labels`` ``[tasks, n]``: the right class, -1 where the row has no label for the task.
+    """
+
+    confidence: NDArray[np.float32]
+    predicted: NDArray[np.int64]
+    labels: NDArray[np.int64]
+
+    def stage(self, thresholds: Thresholds) -> NDArray[np.int64]:
+        """Which stage answers each row ``[n]``."""
+        answered = np.full(self.labels.shape[1], len(self.confidence) - 1, np.int64)
+        for number in reversed(range(len(thresholds))):
+            reached = self.confidence[number] >= np.array(thresholds[number], np.float32)[:, None]
+            answered[reached.all(axis=0)] = number
+        return answered
+
+    def macro_f1(self, stage: NDArray[np.int64]) -> dict[str, float]:
+        """Macro-F1 in percent of each task that has labels, when row ``i`` is answered by ``stage[i]``."""
+        scores = {}
+        for number, task in enumerate(TASKS):
+            rows = np.flatnonzero(self.labels[number] >= 0)
+            if len(rows):
+                scores[task] = macro_f1(self.predicted[stage[rows], number, rows], self.labels[number, rows])
+        return scores
+
+    def whole(self) -> dict[str, float]:
+        """Macro-F1 of the last stage alone."""
+        return self.macro_f1(np.full(self.labels.shape[1], len(self.confidence) - 1, np.int64))
+
+
+def judge(scores: Sequence[Scores], labelled: Sequence[Example]) -> Judged:
+    """``scores`` of each stage for the ``labelled`` rows and, behind them, any number of rows without label."""
+    probabilities = [[np.asarray(getattr(one, task)) for task in TASKS] for one in scores]
+    labels = np.full((len(TASKS), len(scores[0].sentiment)), -1, np.int64)
+    for row, example in enumerate(labelled):
+        if example.label is not None and example.task in TASKS:
+            labels[TASKS.index(example.task), row] = example.label
+    return Judged(
+        np.array([[part.max(axis=1) for part in one] for one in probabilities], np.float32),
+        np.array([[part.argmax(axis=1) for part in one] for one in probabilities], np.int64),
+        labels,
+    )
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """``thresholds``; ``share`` of the rows each stage answers; ``time`` a text, as a share of the whole encoder's; macro-F1 ``lost``.
+
+    ``lost``: points of each task, below nought where the cascade is the better one.
+    """
+
+    thresholds: Thresholds
+    share: tuple[float, ...]
+    time: float
+    lost: Mapping[str, float]
+
+    @property
+    def worst(self) -> float:
+        """Points lost where most are lost."""
+        return max(self.lost.values(), default=0.0)
+
+
+def measured(judged: Judged, thresholds: Thresholds, seconds: Sequence[float]) -> Fitted:
+    """What a cascade of ``thresholds`` gives on ``judged``, when a text costs each stage ``seconds``."""
+    stage = judged.stage(thresholds)
+    # A text has paid for every stage it was shown to; a stage that is never asked costs nothing.
+    asked = [cost if one[0] < NEVER and one[1] < NEVER else 0.0 for one, cost in zip(thresholds, seconds, strict=False)]
+    paid = np.cumsum([*asked, seconds[-1]])
+    share = np.bincount(stage, minlength=len(seconds)) / max(1, len(stage))
+    whole, found = judged.whole(), judged.macro_f1(stage)
+    lost = {task: whole[task] - found[task] for task in whole}
+    return Fitted(thresholds, tuple(float(one) for one in share), float(paid[stage].mean() / seconds[-1]), lost)
+
+
+def _candidates(judged: Judged, number: int) -> list[tuple[float, float]]:
+    """Pairs of thresholds of one stage: quantiles of its confidences, cut to four decimals as they will be written."""
+    quantiles = [np.quantile(judged.confidence[number, task], np.linspace(0, 1, CANDIDATES)) for task in range(len(TASKS))]
+    steps = [sorted({float(np.floor(one * 1e4) / 1e4) for one in values}) for values in quantiles]
+    return [(NEVER, NEVER), *((first, second) for first in steps[0] for second in steps[1])]
+
+
+def fit_thresholds(judged: Judged, seconds: Sequence[float], prices: Sequence[float] = PRICES) -> list[Fitted]:
+    """One cascade for each of ``prices``: the least time plus ``price`` for each point of macro-F1 lost where most are lost.
+
+    Coordinate descent over the stages, from a cascade that asks none but the last, which is the first of the list.
+    """
+    candidates = [_candidates(judged, number) for number in range(len(seconds) - 1)]
+    thresholds: Thresholds = tuple((NEVER, NEVER) for _ in candidates)
+    made = [measured(judged, thresholds, seconds)]
+    for price in sorted(prices, reverse=True):
+
+        def worth(one: Fitted, price: float = price) -> float:
+            return one.time + price * max(0.0, one.worst)
+
+        best = measured(judged, thresholds, seconds)
+        for _ in range(_ROUNDS):
+            before = best
+            for number, pairs in enumerate(candidates):
+                for pair in pairs:
+                    tried = measured(judged, (*best.thresholds[:number], pair, *best.thresholds[number + 1 :]), seconds)
+                    best = min(best, tried, key=worth)
+            if best is before:
+                break
+        # The next, less careful cascade begins where this one ended.
+        thresholds = best.thresholds
+        made.append(best)
+    return made
+
+
+def best_within(fitted: Sequence[Fitted], most: float) -> Fitted:
+    """The fastest of ``fitted`` that loses ``most`` points at most where most are lost; what :func:`fit_thresholds` gives has one."""
+    return min((one for one in fitted if one.worst <= most), key=lambda one: one.time)
