@@ -19,6 +19,7 @@ from models.configuration import read_configuration
 from models.corpus import Limits
 from models.data import find_data
 from models.errors import ModelError
+from models.export_cli import register as register_export
 from models.pretrained import DEFAULT_MODEL, Road, cache_folder, load_pretrained
 from models.progress import shown_progress
 from models.robustness_cli import register as register_robustness
@@ -150,3 +151,4 @@ def card(artifact: ArtifactOption = DEFAULT_ARTIFACT) -> None:
 
 register_calibrate(app)
 register_robustness(app)
+register_export(app)

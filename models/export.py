@@ -16,7 +16,7 @@ from models.heads import Head
 from models.pretrained import file_sha256
 from models.topics import TOPIC_LABELS
 
-__all__ = ["MAX_BYTES", "serving_graph", "write_artifact"]
+__all__ = ["MAX_BYTES", "declare_heads", "serving_graph", "write_artifact"]
 
 #: A hard limit for the whole folder.
 MAX_BYTES = 50_000_000
@@ -27,7 +27,11 @@ def serving_graph(encoder: Encoder, layers: tuple[int, ...], heads: Mapping[str,
 
     ``heads`` (``sentiment``, ``topic``, and ``event`` where the model has it) are applied as they are; give them at their temperature.
     """
-    graph = encoder.graph(precision)
+    return declare_heads(encoder.graph(precision), layers, heads)
+
+
+def declare_heads(graph: EncoderGraph, layers: tuple[int, ...], heads: Mapping[str, Head]) -> EncoderGraph:
+    """Add the outputs of :func:`serving_graph` to ``graph`` and return it."""
     features = graph.features(layers)
     for name, head in heads.items():
         inputs = [features, graph.constant(f"{name}.head.weight", head.weights), graph.constant(f"{name}.head.bias", head.bias)]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLOCK", "ROW_LIMIT", "Blocks", "Rows", "pack_nibbles", "quantize_blocks", "quantize_rows"]
+__all__ = ["BLOCK", "ROW_LIMIT", "Blocks", "Rows", "pack_nibbles", "quantize_blocks", "quantize_rows", "unpack_nibbles"]
 
 BLOCK = 32
 ROW_LIMIT = 64
@@ -75,3 +75,10 @@ def pack_nibbles(levels: NDArray[np.int8]) -> NDArray[np.uint8]:
     """Two 4-bit two's-complement levels a byte, the even column in the low nibble; the last dimension halves (ONNX INT4)."""
     nibbles = levels.astype(np.uint8) & 15
     return np.bitwise_or(nibbles[..., 0::2], np.left_shift(nibbles[..., 1::2], 4)).astype(np.uint8)
+
+
+def unpack_nibbles(packed: NDArray[np.uint8]) -> NDArray[np.int8]:
+    """What :func:`pack_nibbles` packed: the last dimension doubles."""
+    nibbles = np.stack([packed & 15, packed >> 4], axis=-1).reshape(*packed.shape[:-1], -1).astype(np.int8)
+    levels: NDArray[np.int8] = np.where(nibbles > 7, nibbles - 16, nibbles).astype(np.int8)
+    return levels

@@ -1,11 +1,15 @@
-"""Triton Python backend: tokenises and scores text by the same code as the in-process scorer (``models.inference``)."""
+"""Triton Python backend: text in, scores out.
+
+On a processor it tokenises and scores by the same code as the in-process scorer (``models.inference``). Where the parameter ``graph`` names
+another model of this server, as on a GPU, it only tokenises and calls that model.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +20,8 @@ import triton_python_backend_utils as pb_utils
 sys.path.extend(folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder and folder not in sys.path)
 
 from models.artifact import load_artifact
-from models.inference import Encoder, Scores, processors
+from models.inference import Encoder, processors
+from models.padding import PaddedTokenizer
 
 __all__ = ["TritonPythonModel"]
 
@@ -30,24 +35,26 @@ class TritonPythonModel:
         """Load the artifact and run it once, so that the first request is as fast as the second.
 
         Args:
-            args: of Triton; ``model_config`` is read.
+            args: of Triton; ``model_config`` and ``model_repository`` are read.
         """
         config = json.loads(args["model_config"])
-        parameters = config.get("parameters", {})
-        folder = _setting("BELLWETHER_SCORING__MODEL", parameters, "artifact")
-        instances = sum(int(group.get("count", 1)) for group in config.get("instance_group", ())) or 1
-        threads = int(_setting("BELLWETHER_SCORING__THREADS", parameters, "threads") or 0) or max(1, processors() // instances)
-        self.encoder = Encoder(load_artifact(Path(folder) if folder else None), threads=threads)
-        width = self.encoder.score(WARM_UP).embedding.shape[1]
-        artifact = self.encoder.artifact
-        self.model_id = artifact.model_id.encode()
-        labels = {
-            "model": artifact.model_id,
-            "sentiment": list(artifact.sentiment_labels),
-            "topic": list(artifact.topic_labels),
-            "embedding": width,
-        }
-        self.labels = json.dumps(labels, ensure_ascii=False).encode()
+        parameters = {name: value["string_value"] for name, value in config.get("parameters", {}).items()}
+        # A relative folder lies in the repository: `bellwether models build` writes it so.
+        inside = Path(args["model_repository"]).parent / parameters["artifact"] if parameters.get("artifact") else None
+        self.source: Encoder | _OtherModel
+        if parameters.get("graph"):
+            self.artifact = load_artifact(inside)
+            self.source = _OtherModel(parameters["graph"], PaddedTokenizer(self.artifact, multiple=int(parameters["multiple"])))
+        else:
+            folder = os.environ.get("BELLWETHER_SCORING__MODEL")
+            self.artifact = load_artifact(Path(folder) if folder else inside)
+            instances = sum(int(group.get("count", 1)) for group in config.get("instance_group", ())) or 1
+            threads = int(os.environ.get("BELLWETHER_SCORING__THREADS") or parameters.get("threads") or 0)
+            self.source = Encoder(self.artifact, threads=threads or max(1, processors() // instances))
+        self.heads = ["sentiment", "topic", "embedding", *(["event"] if self.artifact.event_labels else [])]
+        if not parameters.get("graph"):
+            # Another model may be loaded after this one, so it cannot be asked yet; it has a warm-up of its own.
+            self._scores(WARM_UP)
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """Score the texts of all requests together. A request that cannot be read gets an error of its own."""
@@ -65,30 +72,77 @@ class TritonPythonModel:
                 continue
             spans[number] = slice(len(texts), len(texts) + len(decoded))
             texts.extend(decoded)
-        scores = self.encoder.score(texts)
+        try:
+            scores = self._scores(texts) if texts else {}
+        except _GraphError as error:
+            for number in spans:
+                answers[number] = _refusal(str(error), pb_utils.TritonError.UNAVAILABLE)
+            return answers
         for number, span in spans.items():
-            part = Scores(*(array[span] for array in scores))
+            part = {name: array[span] for name, array in scores.items()}
             answers[number] = self._answer(part, set(requests[number].requested_output_names()))
         return answers
 
     def finalize(self) -> None:
         """Let the threads go."""
-        self.encoder.close()
+        self.source.close()
 
-    def _answer(self, scores: Scores, wanted: set[str]) -> Any:
-        rows = len(scores.sentiment)
-        tensors = {
-            "SENTIMENT": scores.sentiment,
-            "TOPIC": scores.topic,
-            "EMBEDDING": scores.embedding,
-            "MODEL": np.full((rows, 1), self.model_id, np.object_),
-            "LABELS": np.full((rows, 1), self.labels, np.object_),
-        }
+    def _scores(self, texts: Sequence[str]) -> dict[str, np.ndarray[Any, Any]]:
+        """Head, or ``embedding`` -> float32 ``[texts, width]``."""
+        whole: dict[str, np.ndarray[Any, Any]] = {}
+        for rows, arrays in self.source.results(texts, self.heads):
+            for name, part in zip(self.heads, arrays, strict=True):
+                if name not in whole:
+                    whole[name] = np.zeros((len(texts), part.shape[1]), np.float32)
+                whole[name][rows] = part
+        return whole
+
+    def _answer(self, scores: dict[str, np.ndarray[Any, Any]], wanted: set[str]) -> Any:
+        rows, width = scores["embedding"].shape
+        # A model without a head for finance events tells so by a width of nought.
+        tensors = {"EVENT": np.zeros((rows, 0), np.float32), **{name.upper(): array for name, array in scores.items()}}
+        tensors["MODEL"] = np.full((rows, 1), self.artifact.model_id.encode(), np.object_)
+        if "LABELS" in wanted:
+            tensors["LABELS"] = np.full((rows, 1), self._labels(width), np.object_)
         return pb_utils.InferenceResponse([pb_utils.Tensor(name, array) for name, array in tensors.items() if name in wanted])
 
+    def _labels(self, width: int) -> bytes:
+        labels = {
+            "model": self.artifact.model_id,
+            "sentiment": list(self.artifact.sentiment_labels),
+            "topic": list(self.artifact.topic_labels),
+            "event": list(self.artifact.event_labels),
+            "embedding": width,
+        }
+        return json.dumps(labels, ensure_ascii=False).encode()
 
-def _setting(variable: str, parameters: dict[str, dict[str, str]], name: str) -> str:
-    return os.environ.get(variable) or parameters.get(name, {}).get("string_value", "")
+
+class _GraphError(Exception):
+    """The other model refused, or is not there."""
+
+
+class _OtherModel:
+    """Another model of this server that takes token ids, as a source of results like :class:`models.inference.Encoder`."""
+
+    def __init__(self, name: str, tokenizer: PaddedTokenizer) -> None:
+        self.name, self.tokenizer = name, tokenizer
+
+    def results(self, texts: Sequence[str], outputs: Sequence[str]) -> Iterator[tuple[Any, list[Any]]]:
+        for batch in self.tokenizer.batches(texts):
+            request = pb_utils.InferenceRequest(
+                model_name=self.name,
+                requested_output_names=list(outputs),
+                inputs=[pb_utils.Tensor("input_ids", batch.input_ids), pb_utils.Tensor("attention_mask", batch.attention_mask)],
+                # The answer is read here, on the processor, wherever it was computed.
+                preferred_memory=pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU, 0),
+            )
+            answer = request.exec()
+            if answer.has_error():
+                raise _GraphError(f"{self.name}: {answer.error().message()}")
+            yield batch.rows, [pb_utils.get_output_tensor_by_name(answer, name).as_numpy() for name in outputs]
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 def _texts(request: Any) -> list[str]:
