@@ -14,10 +14,12 @@ from rich.markup import escape
 from models.artifact import DEFAULT_ARTIFACT, load_artifact
 from models.calibrate_cli import register as register_calibrate
 from models.card import render_card
+from models.cascade_cli import register as register_cascade
 from models.comparison import compare
 from models.configuration import read_configuration
 from models.corpus import Limits
 from models.data import find_data
+from models.distill_cli import register as register_distill
 from models.errors import ModelError
 from models.export_cli import register as register_export
 from models.pretrained import DEFAULT_MODEL, Road, cache_folder, load_pretrained
@@ -152,3 +154,5 @@ def card(artifact: ArtifactOption = DEFAULT_ARTIFACT) -> None:
 register_calibrate(app)
 register_robustness(app)
 register_export(app)
+register_distill(app)
+register_cascade(app)
