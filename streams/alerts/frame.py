@@ -33,6 +33,7 @@ class Frame:
         size: hops of a window. reach: minutes that a view shows vote by vote. kept: minutes for which votes are kept,
             whole hours. context: hours before an hour that decide what its votes weigh.
         eager: whether the newest hop is judged before it is over. Not where too few documents are what is looked for.
+        hears_voices: whether the detector itself asks how many sources and languages there are.
         unscored: whether documents without a sentiment count for anything.
         known_since: minute since which the stream is known; None before the first document.
         headers, touched, kept_touched, days_touched: what must be saved: keys of which it is what is beside votes; by key, parts
@@ -54,6 +55,7 @@ class Frame:
         self.history = self.baseline + self.window + self.lateness + _HOUR
         self.forget_after = self.baseline + self.kept
         self.silence = detector.judges_silence
+        self.hears_voices = rule.detector.type in {"breadth", "composite"}
         self.terms = Terms(int(rule.hold.total_seconds() // 60), int(rule.cool_down.total_seconds() // 60), self.silence)
         parts: list[Any] = [rule, *getattr(rule.detector, "parts", ())]
         signals = {part.signal or rule.signal for part in parts}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,8 @@ from streams.alerts.tally import Tally
 __all__ = ["SUMS", "History"]
 
 SUMS = np.dtype([("hour", "<i4"), ("documents", "<f4"), ("scored", "<f4"), ("negative", "<f4"), ("score", "<f4")])
-_FIELDS = ("documents", "scored", "negative", "score")
+_PACK = struct.Struct("<i4f")
+_COLUMNS = 5
 
 
 class History:
@@ -31,7 +34,7 @@ class History:
 
     def add(self, hour: int, sums: Tally) -> None:
         """Close `hour`, which is later than all that are here."""
-        self._rows += np.array([(hour, *sums)], dtype=SUMS).tobytes()
+        self._rows += _PACK.pack(hour, *sums)
 
     def forget(self, before: int) -> set[int]:
         """Drop hours before `before`; the days that changed by that."""
@@ -47,13 +50,11 @@ class History:
 
     def fill(self, out: NDArray[np.float64], first: int) -> None:
         """Put the sums of the hours from `first` into `out`, of shape (hours, 4)."""
-        rows = self.rows
-        low, high = np.searchsorted(rows["hour"], (first, first + len(out)))
+        hours = np.frombuffer(self._rows, dtype="<i4")[::_COLUMNS]
+        low, high = hours.searchsorted((first, first + len(out))).tolist()
         if low < high:
-            part = rows[low:high]
-            places = part["hour"] - first
-            for column, field in enumerate(_FIELDS):
-                out[places, column] = part[field]
+            sums = np.frombuffer(self._rows, dtype="<f4").reshape(-1, _COLUMNS)[low:high, 1:]
+            out[hours[low:high] - first] = sums
 
     def day(self, day: int) -> bytes:
         """Packed rows of the 24 hours of `day` (days since 1970-01-01 UTC)."""

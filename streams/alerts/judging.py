@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +36,7 @@ class Note(NamedTuple):
 
 def judge(tracker: Tracker, end: int) -> Judgement:
     """Judge the window that ends at `end`, a multiple of the rule's hop. Changes nothing."""
-    view, window = _view(tracker, end)
+    view, window = _with_voices(tracker, _view(tracker, end))
     assessment = tracker.frame.detector.assess(view)
     return _judgement(tracker, view, window, assessment)
 
@@ -175,8 +176,16 @@ def _verdict(tracker: Tracker, state: State, end: int, sums: Tally, notes: list[
         return Verdict(False, 0.0, 0.0, silent), None
     if silent and not frame.silence:
         return Verdict(False, 0.0, 0.0, True), None
-    view, window = _view(tracker, end)
-    assessment = frame.detector.assess(view)
+    view = _view(tracker, end)
+    assessment: Assessment | None = None
+    if not frame.hears_voices:
+        assessment = frame.detector.assess(view)
+        if not (assessment.holds or assessment.near):
+            # The usual case: who said it is asked only where something was said.
+            return Verdict(False, assessment.value, assessment.expected, silent), view
+    view, window = _with_voices(tracker, view)
+    if assessment is None:
+        assessment = frame.detector.assess(view)
     obstacle = _obstacle(frame, view, assessment)
     if obstacle is not None:
         _note_seen(tracker, view, window, assessment, obstacle, notes)
@@ -251,7 +260,8 @@ def _is_new(tracker: Tracker, end: int, outcome: DecisionOutcome) -> bool:
     return True
 
 
-def _view(tracker: Tracker, end: int) -> tuple[View, Window]:
+def _view(tracker: Tracker, end: int) -> View:
+    """The window that ends at `end` and its past, sources and languages left out."""
     frame = tracker.frame
     tracker.weigh()
     end = -(-end // frame.hop) * frame.hop  # a rule whose hop was changed asks for windows of its former hop
@@ -259,10 +269,7 @@ def _view(tracker: Tracker, end: int) -> tuple[View, Window]:
     recent = _buckets(tracker.buckets(end // frame.hop - count, count), end - frame.reach, frame.hop)
     first = max((start - frame.baseline) // 60, tracker.known_since // 60)
     hours = max(0, start // 60 - first) if frame.baseline else 0
-    window = tracker.window(start, end)
-    counted = window.rows[window.weights > 0]
-    negative = counted[(counted["flags"] & Flag.NEGATIVE) != 0]
-    view = View(
+    return View(
         end=end,
         size=frame.size,
         window=recent.total(count - frame.size),
@@ -270,12 +277,22 @@ def _view(tracker: Tracker, end: int) -> tuple[View, Window]:
         hours=_buckets(tracker.hourly(start // 60 - hours, hours), (start // 60 - hours) * 60, 60),
         known_since=tracker.known_since,
         world=frame.world.before(end - frame.hop)[0],
+    )
+
+
+def _with_voices(tracker: Tracker, view: View) -> tuple[View, Window]:
+    """`view` with the number of its sources and languages, and the votes of its window."""
+    window = tracker.window(view.start, view.end)
+    counted = window.rows[window.weights > 0]
+    negative = counted[(counted["flags"] & Flag.NEGATIVE) != 0]
+    heard = replace(
+        view,
         sources=_distinct(counted, "source"),
         languages=_distinct(counted, "language"),
         negative_sources=_distinct(negative, "source"),
         negative_languages=_distinct(negative, "language"),
     )
-    return view, window
+    return heard, window
 
 
 def _distinct(rows: NDArray[np.void], field: str) -> int:

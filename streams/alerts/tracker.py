@@ -16,7 +16,7 @@ from streams.alerts.glance import pass_over, rules_out
 from streams.alerts.history import History
 from streams.alerts.recent import Recent
 from streams.alerts.tally import Tally
-from streams.alerts.votes import PART, SIZE, VOTE, Flag, Hour, Packed, Votes
+from streams.alerts.votes import MAX_VOTES, PART, SIZE, VOTE, Flag, Hour, Packed, Votes
 from streams.alerts.watermark import Ignored
 from streams.documents import Key
 
@@ -25,6 +25,10 @@ __all__ = ["Tracker", "Window"]
 _FEW = 64
 _SCALE = 10_000.0
 _MINUTES = 60
+_FULL = MAX_VOTES * SIZE
+_ONES = np.ones(MAX_VOTES)
+_NONE = np.zeros(MAX_VOTES, dtype=np.bool_)
+_ONES.flags.writeable = _NONE.flags.writeable = False
 
 
 class Window(NamedTuple):
@@ -131,6 +135,8 @@ class Tracker:
             parts.update((number, part) for part in range(hour.parts + 1))
         else:
             parts.add((number, (len(hour) - 1) // PART))
+        if len(hour.votes) >= _FULL:
+            self.recent.crowd((number + 1) * _MINUTES // frame.hop)
         if (packed.negative or frame.shows_all) and hour.keep(packed.kept):
             frame.kept_touched.add((self.name, number))
         frame.world.add(packed, new_day)
@@ -144,9 +150,9 @@ class Tracker:
             packed.scored,
             packed.negative,
             packed.score,
-            packed.copy,
+            packed.family,
             packed.author,
-            packed.source if frame.rule.counting.per_source else 0,
+            packed.source,
         )
         if self.foreseen is not None and any(number < mark // _MINUTES for mark, _ in self.foreseen):
             self.foreseen = None
@@ -175,10 +181,10 @@ class Tracker:
         frame = self.frame
         oldest = (self.head - self.head % _MINUTES - frame.kept) // _MINUTES
         settled = self._settled_by(self.head)
-        for number in sorted(number for number in self.hours if self._settled <= number < settled):
+        for number in sorted([number for number in self.hours if self._settled <= number < settled]):
             self._settle_weights(number)
         self._settled = settled
-        for number in sorted(number for number in self.hours if number < oldest):
+        for number in sorted([number for number in self.hours if number < oldest]):
             hour = self.hours.pop(number)
             sums = self._plain_sums(hour) if hour.sums is None else Tally(*(float(value) for value in hour.sums.sum(axis=0)))
             if frame.baseline:
@@ -193,9 +199,12 @@ class Tracker:
 
     def _settle_weights(self, number: int) -> None:
         hour = self.hours[number]
-        if hour.votes[-1] & Flag.SETTLED or (self._is_stale(number) and self._all_count(number)):
+        if hour.votes[-1] & Flag.SETTLED:
             return
-        self.weigh()
+        if self._is_stale(number):
+            if self._all_count(number):
+                return
+            self.weigh()
         assert hour.weights is not None
         assert hour.capped is not None
         if bool((hour.weights == 1.0).all()):
@@ -214,7 +223,7 @@ class Tracker:
         if any(hour.copies for hour in around):
             return False
         rows = sum(len(hour) for hour in around)
-        caps = [(cap, place) for cap, place in ((counting.per_author, 3), (counting.per_source, 4)) if cap and rows > cap]
+        caps = [(cap, place) for cap, place in ((counting.per_author, 4), (counting.per_source, 5)) if cap and rows > cap]
         if not caps or rows > _FEW:
             return not caps
         votes = [vote for hour in around for vote in hour.plain()]
@@ -225,7 +234,7 @@ class Tracker:
         """Sums of an hour whose weights are settled."""
         weight = self.frame.rule.counting.copy_weight
         documents = scored = negative = score = 0.0
-        for _, flags, value, _, _ in hour.plain():
+        for _, flags, value, _, _, _ in hour.plain():
             if flags & Flag.CAPPED:
                 continue
             vote = weight if flags & Flag.MUTED else 1.0
@@ -240,6 +249,9 @@ class Tracker:
         frame, hours = self.frame, self.hours
         first, self._stale = self._stale, None
         if first is None:
+            return
+        if self._nothing_doubtful(first):
+            self._count_whole(first)
             return
         counting = frame.rule.counting
         wanted = sorted(number for number in hours if number >= first)
@@ -261,6 +273,33 @@ class Tracker:
         for number, end in zip(wanted, ends[len(context) :], strict=True):
             self._set(number, rows[place:end], Weights(result.weight[place:end], result.capped[place:end]))
             place = end
+
+    def _nothing_doubtful(self, first: int) -> bool:
+        """Whether every vote from hour `first` on certainly weighs one, and is counted in `recent`: the usual case."""
+        frame, recent = self.frame, self.recent
+        newest = recent.newest
+        if first < self._settled or first * _MINUTES < (newest + 1) * frame.hop - frame.window or recent.doubtful(newest):
+            return False
+        return recent.covers(first * _MINUTES // frame.hop)
+
+    def _from(self, first: int) -> range:
+        """Hours from `first` to the newest one."""
+        assert self.head is not None
+        return range(first, self.head // _MINUTES + 1)
+
+    def _count_whole(self, first: int) -> None:
+        """Take the sums of the hours from `first` on, in which every vote weighs one."""
+        hops = _MINUTES // self.frame.hop
+        for number in self._from(first):
+            hour = self.hours.get(number)
+            if hour is None:
+                continue
+            rows = [[0.0, 0.0, 0.0, 0.0] for _ in range(hops)]
+            for hop, (documents, scored, negative, score) in self.recent.each(number * hops, number * hops + hops - 1):
+                rows[hop - number * hops] = [documents, scored, negative, score / _SCALE]
+            hour.weights, hour.capped = _ONES[: len(hour)], _NONE[: len(hour)]
+            hour.sums = np.array(rows, dtype=np.float64)
+            hour.total = hour.sums[0] if hops == 1 else hour.sums.sum(axis=0)
 
     def _join(self, numbers: list[int]) -> tuple[NDArray[np.int64], Votes, list[int]]:
         """Votes of these hours: their minutes, the rows, and where each hour ends."""
@@ -310,9 +349,13 @@ class Tracker:
         """Weighted sums of `count` hops from hop `first` on; shape (count, 4). Votes must be weighed."""
         hops = _MINUTES // self.frame.hop
         out = np.zeros((count, 4))
+        hours = self.hours
         for number in range(first // hops, (first + count - 1) // hops + 1):
-            hour = self.hours.get(number)
+            hour = hours.get(number)
             if hour is None or hour.sums is None:
+                continue
+            if hops == 1:
+                out[number - first] = hour.total
                 continue
             start = number * hops - first
             low, high = max(0, start), min(count, start + hops)
@@ -343,6 +386,8 @@ class Tracker:
     def hops_with_votes(self, first: int) -> list[int]:
         """Hops from `first` on that hold a vote, ascending."""
         hops = _MINUTES // self.frame.hop
+        if self.recent.covers(first):
+            return self.recent.hops(first)
         found: set[int] = set()
         for number, hour in self.hours.items():
             if number >= first // hops:
@@ -369,13 +414,15 @@ class Tracker:
         self._settled = self._settled_by(self.head)
         self.recent = Recent(self.frame.size, self.frame.rule.counting.per_author, self.frame.rule.counting.per_source)
         for number in sorted(self.hours):
-            for minute, flags, score, author, source in self.hours[number].plain():
+            if len(self.hours[number].votes) >= _FULL:
+                self.recent.crowd((number + 1) * _MINUTES // self.frame.hop)
+            for minute, flags, score, family, author, source in self.hours[number].plain():
                 self.recent.add(
                     (number * _MINUTES + minute) // self.frame.hop,
                     bool(flags & Flag.SCORED),
                     bool(flags & Flag.NEGATIVE),
                     score,
-                    bool(flags & Flag.COPY),
+                    family,
                     author,
                     source,
                 )

@@ -53,7 +53,6 @@ PART = 256
 _PACK = struct.Struct("<BQQIQQIIhB")
 SIZE = _PACK.size
 _ID = slice(1, 9)
-_SOURCE = slice(21, 29)
 _INDEXED = 64
 _SLACK = MAX_VOTES // 8
 _TITLE = 300
@@ -80,7 +79,7 @@ class Kept(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """A sighting, packed once for all keys that it counts for."""
+    """A sighting, packed once for all keys that it counts for; `id`, `family`, `author` and `source` are hashes, as in the vote."""
 
     minute: int
     vote: bytes
@@ -88,18 +87,11 @@ class Packed(NamedTuple):
     negative: int
     score: int
     copy: bool
+    id: bytes
+    family: int
     author: int
+    source: int
     kept: Kept
-
-    @property
-    def id(self) -> bytes:
-        """Hash of the document's id."""
-        return self.vote[_ID]
-
-    @property
-    def source(self) -> int:
-        """Hash of the source's name."""
-        return int.from_bytes(self.vote[_SOURCE], "little")
 
 
 def pack(sighting: Sighting, names: Names, *, show: bool = True) -> Packed:
@@ -113,13 +105,14 @@ def pack(sighting: Sighting, names: Names, *, show: bool = True) -> Packed:
     copy = sighting.original != sighting.id
     score = max(-10_000, min(10_000, round(sighting.score * 10_000))) if sighting.scored else 0
     negative = sighting.scored and sighting.negative
-    author = names.author(sighting.author)
+    family = digest(sighting.original) if copy else number
+    author, source = names.author(sighting.author), names.take(sighting.source)
     vote = _PACK.pack(
         minute % 60,
         number,
-        digest(sighting.original) if copy else number,
+        family,
         author,
-        names.take(sighting.source),
+        source,
         names.take(_SEPARATOR.join(sighting.entities)),
         names.take(sighting.language) & 0xFFFFFFFF,
         names.take(sighting.topic) & 0xFFFFFFFF,
@@ -131,7 +124,8 @@ def pack(sighting: Sighting, names: Names, *, show: bool = True) -> Packed:
         original = sighting.original if copy else ""
         title = (sighting.title or sighting.text)[:_TITLE]
         text = _SEPARATOR.join((sighting.id, title, sighting.url[:_LINK], original)).encode(errors="replace")
-    return Packed(minute, vote, int(sighting.scored), int(negative), score, copy, author, Kept((score, number), text))
+    kept = Kept((score, number), text)
+    return Packed(minute, vote, int(sighting.scored), int(negative), score, copy, vote[_ID], family, author, source, kept)
 
 
 def unpack_kept(text: bytes) -> tuple[str, str, str, str]:
@@ -223,10 +217,10 @@ class Hour:
         """The same as rows. A copy; safe to hold."""
         return np.frombuffer(self.packed(), dtype=VOTE)
 
-    def plain(self) -> Iterator[tuple[int, int, int, int, int]]:
-        """(minute of the hour, flags, score, author, source) of each vote, without numpy: faster for a few."""
+    def plain(self) -> Iterator[tuple[int, int, int, int, int, int]]:
+        """(minute of the hour, flags, score, family, author, source) of each vote, without numpy: faster for a few."""
         for row in _PACK.iter_unpack(self.votes):
-            yield row[0], row[9], row[8], row[3], row[4]
+            yield row[0], row[9], row[8], row[2], row[3], row[4]
 
     def settle(self, flags: NDArray[np.uint8]) -> None:
         """Write down for good what the votes weigh: bits to be added to the flags of each row of `rows`."""

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.alerts import counting
+from streams.alerts import counting, tracker, votes
 from streams.alerts.engine import Engine
+from streams.alerts.frame import Frame
+from streams.alerts.recent import Recent
 from streams.alerts.rules.model import Rule
 from streams.alerts.rules.ruleset import RuleSet
 from streams.alerts.sighting import Sighting
@@ -113,19 +115,32 @@ def heard(items: list[Sighting], size: int) -> list[Any]:
 
 
 def without(patch: pytest.MonkeyPatch) -> None:
-    """No window is put aside by its unweighted sums or by what could be foreseen; every vote is weighed the long way."""
+    """No window is put aside by its unweighted sums or by what could be foreseen; every vote is weighed the long way, and who
+    said something is always asked."""
     patch.setattr(Tracker, "pass_over", lambda *_: False)
     patch.setattr(Tracker, "rules_out", lambda *_: False)
     patch.setattr(Tracker, "_all_count", lambda *_: False)
+    patch.setattr(Tracker, "_nothing_doubtful", lambda *_: False)
+    patch.setattr(Recent, "covers", lambda *_: False)
+    patch.setattr(Frame, "hears_voices", property(lambda _: True, lambda *_: None), raising=False)
     patch.setattr(counting, "_nothing_to_weigh", lambda *_: False)
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(seed=st.integers(0, 10_000), size=st.sampled_from([20, 200]))
-def test_what_saves_time_changes_nothing_that_is_heard(seed: int, size: int) -> None:
+def crowd(patch: pytest.MonkeyPatch) -> None:
+    """Eight documents fill an hour."""
+    patch.setattr(votes, "MAX_VOTES", 8)
+    patch.setattr(votes, "_SLACK", 2)
+    patch.setattr(tracker, "_FULL", 8 * votes.SIZE)
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 10_000), size=st.sampled_from([20, 200]), crowded=st.booleans())
+def test_what_saves_time_changes_nothing_that_is_heard(seed: int, size: int, crowded: bool) -> None:
     items = stream(seed)
-    quick = heard(items, size)
     with pytest.MonkeyPatch.context() as patch:
+        if crowded:
+            crowd(patch)
+        quick = heard(items, size)
         without(patch)
         assert heard(items, size) == quick
     assert any(turns for turns, _, _ in quick) or any(decisions for _, _, decisions in quick)
