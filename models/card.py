@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from models.artifact import Artifact
+from models.calibration_record import Calibration, HeadCalibration, load_calibration
 from models.data import Source, sources
 from models.errors import ModelError
+from models.languages import ENCODER_LANGUAGES
 from models.topics import topic_table
 
 __all__ = ["render_card"]
@@ -19,6 +21,12 @@ def _read(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot read {path}: {error}", mend="bellwether models train, then bellwether models evaluate --write") from error
+
+
+def _teacher(artifact: Artifact) -> dict[str, Any] | None:
+    """The report of the float32 model that this one was made from, where ``evaluate --teacher-of`` kept it."""
+    path = artifact.root / "teacher.json"
+    return _read(path) if path.is_file() else None
 
 
 def _front_matter(artifact: Artifact, evaluation: dict[str, Any]) -> list[str]:
@@ -48,7 +56,8 @@ def _set_table(entries: list[Source]) -> list[str]:
 def _measured(evaluation: dict[str, Any]) -> list[str]:
     lines = ["| set | language | rows | accuracy % | macro-F1 % | ECE |", "|---|---|---:|---:|---:|---:|"]
     for name, table in evaluation["sets"].items():
-        for lang, one in sorted(table.items(), key=lambda item: (item[0] != "all", item[0])):
+        known = [(lang, one) for lang, one in table.items() if lang == "all" or lang in ENCODER_LANGUAGES]
+        for lang, one in sorted(known, key=lambda item: (item[0] != "all", item[0])):
             lines.append(f"| {name} | {lang} | {one['rows']} | {one['accuracy']} | {one['macro_f1']} | {one['ece']} |")
     for name, one in evaluation["languages_the_encoder_never_saw"].items():
         lines.append(f"| {name} | never seen by the encoder | {one['rows']} | {one['accuracy']} | {one['macro_f1']} | {one['ece']} |")
@@ -64,6 +73,67 @@ def _calibration(training: dict[str, Any]) -> list[str]:
         cells = (one["temperature"], one["ece_before"], one["ece_after"], one["score"], one["rows_train"], one["rows_dev"])
         lines.append(f"| {task} | " + " | ".join(map(str, cells)) + " |")
     return lines
+
+
+#: Headline figures beside the two that stand in the text: name in the report -> what it is called here.
+_FIGURES = {
+    "umsab_macro_f1_mean_over_languages": "UMSAB macro-F1 %, mean of eight languages",
+    "twitter_financial_news_accuracy": "Twitter Financial News accuracy %",
+    "finfe_zh_accuracy": "FinFE dev accuracy %",
+    "economy_watchers_ja_macro_f1": "Economy Watchers macro-F1 %",
+    "sib200_accuracy_mean_of_eleven": "SIB-200 accuracy %, mean of eleven languages",
+    "masakhanews_weighted_f1": "MasakhaNEWS weighted F1 %, every language",
+    "sentiment_ece_all_rows": "calibration error of sentiment, all rows",
+    "sentiment_ece_mean_of_sets": "calibration error of sentiment, mean of sets",
+}
+
+
+def _headlines(evaluation: dict[str, Any], teacher: dict[str, Any] | None) -> list[str]:
+    """The figures a model is known by, beside its teacher's where that was measured; nothing for a report that has only two."""
+    headline = evaluation["headline"]
+    shown = [name for name in _FIGURES if name in headline]
+    if len(shown) <= 2:
+        return []
+    if teacher is None:
+        table = [f"| {_FIGURES[name]} | {_cell(headline[name])} |" for name in shown]
+        return ["| | this model (int8) |", "|---|---:|", *table, "", "The float32 teacher was not measured.", ""]
+    before = teacher["headline"]
+    lines = [f"| | this model (int8) | teacher `{teacher['model_id']}` (float32) |", "|---|---:|---:|"]
+    return [*lines, *(f"| {_FIGURES[name]} | {_cell(headline[name])} | {_cell(before.get(name))} |" for name in shown), ""]
+
+
+def _cell(value: float | None) -> str:
+    return "not measured" if value is None else str(value)
+
+
+def _vouched(task: str, head: HeadCalibration) -> list[str]:
+    none = sorted(language for language, one in head.languages.items() if not one.vouched)
+    temperatures = ", ".join(f"{group} {value:.2f}" for group, value in head.groups.items())
+    lines = [
+        f"### {task}",
+        "",
+        f"Temperatures on top of the graph's: {temperatures or 'none'}; every other language {head.temperature:.2f}.",
+    ]
+    lines += [f"Vouched for: {' '.join(head.vouched) or 'none'}.", f"Measured and not vouched for: {' '.join(none) or 'none'}.", ""]
+    lines += ["| language | dev rows | threshold | coverage | wrong among the answers given |", "|---|---:|---:|---:|---:|"]
+    for language in head.vouched:
+        one = head.languages[language]
+        lines.append(f"| {language} | {one.rows} | {one.threshold} | {one.coverage:.0%} | {one.risk:.1%} |")
+    return [*lines, ""]
+
+
+def _reliability(calibration: Calibration | None) -> list[str]:
+    """Where the model is to be relied on; nothing for a model that was not calibrated by language."""
+    if calibration is None:
+        return []
+    target = next(iter(calibration.heads.values())).target_risk
+    rule = (
+        f"A language is vouched for where the answers that are given on its dev texts are wrong at most {target:.0%} of the time (with "
+        f"{calibration.sureness:.0%} sureness), and at least {calibration.least_coverage:.0%} of the texts get one; below the threshold "
+        "the service says `unscored`. Languages without text of all classes are not vouched for, whatever the encoder may know of them."
+    )
+    sections = [line for task, head in calibration.heads.items() for line in _vouched(task, head)]
+    return ["## Where it is to be relied on", "", rule, "Measured on dev rows of the train sets by this int8 graph.", "", *sections]
 
 
 def _made(training: dict[str, Any], layers: str) -> str:
@@ -134,6 +204,7 @@ def render_card(artifact: Artifact) -> str:
         "Nothing was trained on these sets and settings were chosen on dev, but for one: the "
         "share of SIB-200's train rows was raised after a first look at 60 of its test rows a language.",
         "",
+        *_headlines(evaluation, _teacher(artifact)),
         *_measured(evaluation),
         "",
         "## Calibration",
@@ -142,6 +213,7 @@ def render_card(artifact: Artifact) -> str:
         "",
         *_calibration(training),
         "",
+        *_reliability(load_calibration(artifact)),
         "## Data",
         "",
         "Where no licence is stated the repository names none; check before you redistribute anything derived. No text is in this folder.",

@@ -11,16 +11,17 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from models.adapt_cli import register as register_adapt
 from models.artifact import DEFAULT_ARTIFACT, load_artifact
 from models.calibrate_cli import register as register_calibrate
 from models.card import render_card
 from models.cascade_cli import register as register_cascade
-from models.comparison import compare
 from models.configuration import read_configuration
 from models.corpus import Limits
 from models.data import find_data
 from models.distill_cli import register as register_distill
 from models.errors import ModelError
+from models.evaluate_cli import register as register_evaluate
 from models.export_cli import register as register_export
 from models.pretrained import DEFAULT_MODEL, Road, cache_folder, load_pretrained
 from models.progress import shown_progress
@@ -110,36 +111,6 @@ def train(
 
 
 @app.command()
-def evaluate(
-    data: DataOption = None,
-    artifact: ArtifactOption = DEFAULT_ARTIFACT,
-    limit: Annotated[int, typer.Option(help="Rows a set and language at most; 0 for all.", min=0)] = 0,
-    write: Annotated[bool, typer.Option("--write", help="Keep the report as evaluation.json in the model folder.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of Markdown.")] = False,
-    against: Annotated[Path | None, typer.Option(help="Another model folder, compared on the same texts by paired bootstrap.")] = None,
-) -> None:
-    """Measure the artifact on the benchmark sets, through ONNX Runtime only.
-
-    Example: bellwether models evaluate --data ../shared/data --limit 200
-    """
-    from models.evaluation import score_sets, summarise
-
-    with _reported(), shown_progress(errors) as show:
-        loaded = load_artifact(artifact)
-        loaded.verify()
-        other = None if against is None else load_artifact(against)
-        texts = find_data(data)
-        scored = score_sets(loaded, texts, limit=limit or None, progress=show)
-        report = summarise(loaded.model_id, scored, limit or None)
-        if write:
-            (artifact / "evaluation.json").write_text(report.to_json(), encoding="utf-8")
-        typer.echo(report.to_json() if as_json else report.to_markdown())
-        if other is not None:
-            before = score_sets(other, texts, limit=limit or None, progress=lambda name, *rest: show(f"{name}, the other model", *rest))
-            typer.echo(compare((other.model_id, before), (loaded.model_id, scored)).to_markdown())
-
-
-@app.command()
 def card(artifact: ArtifactOption = DEFAULT_ARTIFACT) -> None:
     """Write the model card README.md from the artifact's files.
 
@@ -151,7 +122,9 @@ def card(artifact: ArtifactOption = DEFAULT_ARTIFACT) -> None:
     console.print(str(artifact / "README.md"), soft_wrap=True, highlight=False)
 
 
+register_adapt(app)
 register_calibrate(app)
+register_evaluate(app)
 register_robustness(app)
 register_export(app)
 register_distill(app)

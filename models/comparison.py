@@ -85,6 +85,7 @@ def _accuracy(confusions: Confusions) -> NDArray[np.float64]:
 METRICS: Mapping[str, Sequence[tuple[str, Callable[[Confusions], NDArray[np.float64]]]]] = {
     "sentiment": (("accuracy", _accuracy), ("macro-F1", _macro_f1)),
     "topic": (("accuracy", _accuracy), ("weighted F1", _weighted_f1)),
+    "event": (("accuracy", _accuracy), ("macro-F1", _macro_f1)),
 }
 
 

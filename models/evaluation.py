@@ -1,40 +1,48 @@
-"""Measuring an artifact on the benchmark sets: accuracy, macro-F1 and calibration error by set and language."""
+"""Measuring an artifact on labelled text, by set and language: what it gets right, and how far its probabilities are to be trusted."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.abstention import risk_coverage
 from models.artifact import Artifact
-from models.data import Example, examples, read_rows, sources
-from models.errors import ModelError
+from models.calibration import ReliabilityBin, expected_calibration_error, reliability_curve
+from models.data import sources
+from models.evaluation_sets import UNKNOWN, TextSet, read_sets
 from models.inference import Encoder
 from models.languages import ENCODER_LANGUAGES, REPORTED_LANGUAGES
-from models.metrics import Figures, measure
+from models.metrics import Figures, confusion, measure
 from models.progress import Progress
 from models.sampling import Limit, choose
 
-__all__ = ["Evaluation", "ScoredSet", "evaluate", "score_sets", "summarise"]
+__all__ = ["COVERAGES", "Detail", "Evaluation", "ScoredSet", "evaluate", "score_sets", "summarise"]
 
 STEP = 512
+#: Where the risk of a risk-coverage curve is told.
+COVERAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 @dataclass(frozen=True)
 class ScoredSet:
-    """One set's answers: ``langs`` and ``labels`` ``[n]``, ``probabilities`` ``[n, classes]``, row by row."""
+    """One set's answers: ``langs`` and ``labels`` ``[n]``, ``probabilities`` ``[n, classes]``, row by row.
+
+    ``left_out`` and ``note``: see :class:`models.evaluation_sets.TextSet`.
+    """
 
     task: str
     langs: Sequence[str]
     labels: NDArray[np.integer[Any]]
     probabilities: NDArray[np.float32]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    note: str = ""
 
     def figures(self, rows: Sequence[int]) -> Figures:
         """Figures over the rows at these positions."""
@@ -42,17 +50,42 @@ class ScoredSet:
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """``sets``: set -> language (``all`` for the whole set) -> figures, on the languages the encoder was pretrained on.
+class Detail:
+    """What stands behind the figures of a whole set.
 
-    ``unseen``: the same sets over all other languages together. ``limit``: rows a set and language, ``None`` for every row; see
-    :func:`score_sets` for what is measured whole.
+    Attributes:
+        classes: names, in the order of ``confusion``.
+        confusion: counts ``[label][answer]``.
+        reliability: confidence against accuracy.
+        risk: share of wrong answers among the surest, at each of :data:`COVERAGES`.
+        left_out, note: see :class:`models.evaluation_sets.TextSet`.
+    """
+
+    task: str
+    classes: Sequence[str]
+    confusion: Sequence[Sequence[int]]
+    reliability: Sequence[ReliabilityBin]
+    risk: Sequence[float]
+    left_out: Mapping[str, int]
+    note: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """``sets``: set -> language -> figures; ``all`` stands for the languages that the encoder was pretrained on (or that are not stated).
+
+    ``unseen``: the same sets over all other languages together. ``whole``: over every row. ``details``: behind ``whole``.
+    ``calibration``: calibration error of each task, over all rows of its sets and as the mean of its sets.
+    ``limit``: rows a set and language, ``None`` for every row; see :func:`score_sets` for what is measured whole.
     """
 
     model_id: str
     limit: int | None
     sets: Mapping[str, Mapping[str, Figures]]
     unseen: Mapping[str, Figures]
+    whole: Mapping[str, Figures]
+    details: Mapping[str, Detail]
+    calibration: Mapping[str, tuple[float, float]]
 
     def umsab_macro_f1(self) -> float | None:
         """Mean macro-F1 over the eight languages of UMSAB."""
@@ -62,44 +95,10 @@ class Evaluation:
         """Mean accuracy over :data:`REPORTED_LANGUAGES` on SIB-200 (its seven classes mapped as in ``topics.toml``)."""
         return self._mean("sib200", REPORTED_LANGUAGES, "accuracy")
 
-    def _mean(self, name: str, languages: tuple[str, ...], field: str) -> float | None:
+    def _mean(self, name: str, languages: tuple[str, ...], figure: str) -> float | None:
         table = self.sets.get(name, {})
-        values = [float(getattr(table[lang], field)) for lang in languages if lang in table]
+        values = [float(getattr(table[lang], figure)) for lang in languages if lang in table]
         return float(np.mean(values)) if values and len(values) == len(languages) else None
-
-    def to_json(self) -> str:
-        """The report as JSON."""
-        headline = {"umsab_macro_f1_mean_over_languages": self.umsab_macro_f1(), "sib200_accuracy_mean_of_eleven": self.sib200_accuracy()}
-        report = {
-            "model_id": self.model_id,
-            "rows_a_set_and_language": self.limit if self.limit is not None else "all",
-            "headline": {name: None if value is None else round(value, 2) for name, value in headline.items()},
-            "sets": {name: {lang: one.rounded() for lang, one in table.items()} for name, table in self.sets.items()},
-            "languages_the_encoder_never_saw": {name: one.rounded() for name, one in self.unseen.items()},
-        }
-        return json.dumps(report, indent=1, ensure_ascii=False) + "\n"
-
-    def to_markdown(self) -> str:
-        """The report as Markdown tables."""
-        lines = ["| set | language | rows | accuracy % | macro-F1 % | ECE |", "|---|---|---:|---:|---:|---:|"]
-        for name, table in self.sets.items():
-            order = sorted(table, key=lambda lang: (lang != "all", lang))
-            shown = [lang for lang in order if lang == "all" or len(table) <= 20 or lang in REPORTED_LANGUAGES]
-            lines += [_row(name, lang, table[lang]) for lang in shown]
-        lines += [_row(name, "never seen by the encoder", one) for name, one in self.unseen.items()]
-        return "\n".join(lines) + "\n"
-
-
-def _row(name: str, lang: str, one: Figures) -> str:
-    return f"| {name} | {lang} | {one.rows} | {one.accuracy:.1f} | {one.macro_f1:.1f} | {one.ece:.3f} |"
-
-
-def _task(path: Path) -> str:
-    name = path.name.split(".")[0]
-    source = sources().get(name)
-    if source is None:
-        raise ModelError(f"the benchmark set {name} is not in sources.toml", mend="add it with its origin, licence and scheme")
-    return source.task
 
 
 def _allowed(limit: int) -> Limit:
@@ -108,50 +107,92 @@ def _allowed(limit: int) -> Limit:
 
     def allowed(source: str, lang: str) -> int:
         headline = source == "umsab" or (source == "sib200" and lang in REPORTED_LANGUAGES)
-        if headline or table[source].domain == "finance" or source == "twitter_financial_topic":
+        finance = source in table and table[source].domain == "finance"
+        if headline or finance or source == "twitter_financial_topic":
             return sys.maxsize
-        return limit if lang in ENCODER_LANGUAGES else max(1, limit // 10)
+        return limit if lang in ENCODER_LANGUAGES or lang == UNKNOWN else max(1, limit // 10)
 
     return allowed
 
 
-def score_sets(artifact: Artifact, data: Path, *, limit: int | None, progress: Progress) -> dict[str, ScoredSet]:
-    """Score every set under ``data/benchmark`` with ``artifact``, through ONNX Runtime only.
+def _among(probabilities: NDArray[np.float32], classes: Sequence[int]) -> NDArray[np.float32]:
+    """``probabilities`` given that the answer is one of ``classes``; the others are 0."""
+    if len(classes) == probabilities.shape[1]:
+        return probabilities
+    kept = np.zeros_like(probabilities)
+    kept[:, classes] = probabilities[:, classes]
+    among: NDArray[np.float32] = kept / np.maximum(kept.sum(axis=1, keepdims=True), 1e-12)
+    return among
+
+
+def _score(encoder: Encoder, one: TextSet, limit: int | None, advance: Progress, done: int, total: int) -> ScoredSet:
+    rows = sorted(one.examples if limit is None else choose(one.examples, _allowed(limit)), key=lambda example: len(example.text))
+    parts = []
+    for start in range(0, len(rows), STEP):
+        some = rows[start : start + STEP]
+        parts.append(encoder.probabilities(one.task, [example.text for example in some], [example.lang for example in some]))
+        done += len(some)
+        advance(one.name, done, total)
+    labels = np.array([example.targets[0] for example in rows])
+    langs = [example.lang for example in rows]
+    return ScoredSet(one.task, langs, labels, _among(np.concatenate(parts), one.classes), one.left_out, one.note)
+
+
+def score_sets(
+    artifact: Artifact, data: Path, *, limit: int | None, progress: Progress, task: str | None = None, targets: str = "text"
+) -> dict[str, ScoredSet]:
+    """Score every set of ``data`` with ``artifact``, calibrated by language, through ONNX Runtime only.
 
     Args:
+        data, task, targets: see :func:`models.evaluation_sets.read_sets`.
         limit: rows a set and language at most, ``None`` for all. UMSAB, the eleven reported languages of SIB-200
             and the financial sets are always measured whole; languages the encoder never saw get a tenth.
         progress: called with (set, texts done, texts in all).
 
     Raises:
-        ModelError: there is no benchmark folder, or it holds a set or label that the tables do not know.
+        ModelError: there is nothing to measure, or a line or label that cannot be read.
     """
-    paths = sorted((data / "benchmark").glob("*.jsonl*"))
-    if not paths:
-        raise ModelError(f"no benchmark sets under {data}", mend="give the folder that holds benchmark/ with --data")
-    chosen: dict[str, list[Example]] = {}
-    for path in paths:
-        task = _task(path)
-        rows = [example for example in examples(read_rows(path), task) if example.label is not None]
-        chosen[path.name.split(".")[0]] = rows if limit is None else choose(rows, _allowed(limit))
-    total, done = sum(map(len, chosen.values())), 0
+    sets = read_sets(data, task=task, targets=targets)
+    counts = [len(one.examples) if limit is None else len(choose(one.examples, _allowed(limit))) for one in sets]
     scored: dict[str, ScoredSet] = {}
+    done = 0
     with Encoder(artifact) as encoder:
-        for name, rows in chosen.items():
-            task = sources()[name].task
-            rows.sort(key=lambda example: len(example.text))
-            parts = []
-            for start in range(0, len(rows), STEP):
-                scores = encoder.score([example.text for example in rows[start : start + STEP]])
-                parts.append(scores.sentiment if task == "sentiment" else scores.topic)
-                done += len(parts[-1])
-                progress(name, done, total)
-            labels = np.array([example.targets[0] for example in rows])
-            scored[name] = ScoredSet(task, [example.lang for example in rows], labels, np.concatenate(parts))
+        for one, count in zip(sets, counts, strict=True):
+            scored[one.name] = _score(encoder, one, limit, progress, done, sum(counts))
+            done += count
     return scored
 
 
-def summarise(model_id: str, scored: Mapping[str, ScoredSet], limit: int | None) -> Evaluation:
+def _detail(one: ScoredSet, names: Sequence[str]) -> Detail:
+    answers = one.probabilities.argmax(axis=1)
+    shown = np.unique(np.concatenate([one.labels, answers])).tolist()
+    counts = confusion(answers, one.labels, one.probabilities.shape[1])
+    curve = risk_coverage(one.probabilities.max(axis=1), answers != one.labels)
+    return Detail(
+        task=one.task,
+        classes=[names[index] for index in shown],
+        confusion=counts[np.ix_(shown, shown)].tolist(),
+        reliability=reliability_curve(one.probabilities, one.labels),
+        risk=[curve.at(coverage) for coverage in COVERAGES],
+        left_out=one.left_out,
+        note=one.note,
+    )
+
+
+def _calibration(scored: Iterable[ScoredSet]) -> dict[str, tuple[float, float]]:
+    by_task: defaultdict[str, list[ScoredSet]] = defaultdict(list)
+    for one in scored:
+        by_task[one.task].append(one)
+    found = {}
+    for task, sets in by_task.items():
+        pooled = expected_calibration_error(
+            np.concatenate([one.probabilities for one in sets]), np.concatenate([one.labels for one in sets])
+        )
+        found[task] = (pooled, float(np.mean([expected_calibration_error(one.probabilities, one.labels) for one in sets])))
+    return found
+
+
+def summarise(artifact: Artifact, scored: Mapping[str, ScoredSet], limit: int | None) -> Evaluation:
     """Figures of what :func:`score_sets` gave, by set and language."""
     sets: dict[str, dict[str, Figures]] = {}
     unseen: dict[str, Figures] = {}
@@ -159,16 +200,23 @@ def summarise(model_id: str, scored: Mapping[str, ScoredSet], limit: int | None)
         groups: dict[str, list[int]] = defaultdict(list)
         for index, lang in enumerate(one.langs):
             groups[lang].append(index)
-        known = sorted(set(groups) & ENCODER_LANGUAGES)
-        if known:
-            sets[name] = {"all": one.figures([index for lang in known for index in groups[lang]])}
-            sets[name] |= {lang: one.figures(groups[lang]) for lang in known}
-        rest = [index for lang in sorted(set(groups) - ENCODER_LANGUAGES) for index in groups[lang]]
+        known = [lang for lang in sorted(groups) if lang in ENCODER_LANGUAGES or lang == UNKNOWN]
+        sets[name] = {"all": one.figures([index for lang in known for index in groups[lang]])} if known else {}
+        sets[name] |= {lang: one.figures(groups[lang]) for lang in sorted(groups)}
+        rest = [index for lang in sorted(set(groups) - set(known)) for index in groups[lang]]
         if rest:
             unseen[name] = one.figures(rest)
-    return Evaluation(model_id, limit, sets, unseen)
+    return Evaluation(
+        model_id=artifact.model_id,
+        limit=limit,
+        sets=sets,
+        unseen=unseen,
+        whole={name: one.figures(range(len(one.labels))) for name, one in scored.items()},
+        details={name: _detail(one, artifact.labels(one.task)) for name, one in scored.items()},
+        calibration=_calibration(scored.values()),
+    )
 
 
 def evaluate(artifact: Artifact, data: Path, *, limit: int | None, progress: Progress) -> Evaluation:
     """:func:`score_sets` and :func:`summarise` in one."""
-    return summarise(artifact.model_id, score_sets(artifact, data, limit=limit, progress=progress), limit)
+    return summarise(artifact, score_sets(artifact, data, limit=limit, progress=progress), limit)

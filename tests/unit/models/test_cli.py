@@ -7,6 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from models.artifact import load_artifact
+from models.calibrating import write_calibration
+from models.calibration_record import Calibration, HeadCalibration, Reliance
 from models.card import render_card
 from models.cli import app
 from models.errors import ModelError
@@ -138,3 +140,41 @@ def test_options_of_the_other_kind_of_training_are_refused(tmp_path: Path, argum
     assert message in done.output
     assert mend in done.output
     assert not (tmp_path / "out").exists()
+
+
+def test_the_card_says_where_the_model_is_to_be_relied_on_and_what_its_teacher_reached(described: Path) -> None:
+    sure, weak = Reliance(200, "language", 0.62, 0.8, 0.21, vouched=True), Reliance(150, "language", None, 0.0, 0.5, vouched=False)
+    head = HeadCalibration(0.35, 1.1, {"english": 0.9}, {"en": sure, "ha": weak})
+    write_calibration(load_artifact(described), Calibration("tiny/0.1+abcdef12", 0.9, 0.5, {"sentiment": head}))
+    evaluation = json.loads((described / "evaluation.json").read_text())
+    evaluation["headline"] |= {"masakhanews_weighted_f1": 83.2, "sentiment_ece_all_rows": 0.021, "finfe_zh_accuracy": None}
+    (described / "evaluation.json").write_text(json.dumps(evaluation))
+    card = render_card(load_artifact(described))
+    assert "wrong at most 35% of the time (with 90% sureness), and at least 50% of the texts" in card
+    assert "Vouched for: en." in card
+    assert "Measured and not vouched for: ha." in card
+    assert "| en | 200 | 0.62 | 80% | 21.0% |" in card
+    assert "english 0.90; every other language 1.10." in card
+    assert "| MasakhaNEWS weighted F1 %, every language | 83.2 |" in card
+    assert "| FinFE dev accuracy % | not measured |" in card
+    assert "The float32 teacher was not measured." in card
+    teacher = {"model_id": "teacher/1+00000000", "headline": {**evaluation["headline"], "masakhanews_weighted_f1": 84.0}}
+    (described / "teacher.json").write_text(json.dumps(teacher))
+    beside = render_card(load_artifact(described))
+    assert "| MasakhaNEWS weighted F1 %, every language | 83.2 | 84.0 |" in beside
+    assert "teacher `teacher/1+00000000` (float32)" in beside
+
+
+def test_two_models_and_a_picture_nowhere_are_refused_before_anything_is_measured(described: Path, tmp_path: Path) -> None:
+    done = runner.invoke(app, ["evaluate", str(described), "--artifact", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "two models to measure" in done.output
+    done = runner.invoke(app, ["evaluate", str(described), "--plot", str(tmp_path / "absent" / "x.svg")])
+    assert done.exit_code == 1
+    assert "no such folder" in done.output
+
+
+def test_calibrating_without_text_is_one_line_and_the_mend(tmp_path: Path) -> None:
+    done = runner.invoke(app, ["calibrate", "--artifact", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "no config.json in the model folder" in done.output.replace("\n", " ")

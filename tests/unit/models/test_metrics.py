@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
-from models.metrics import macro_f1, measure
+from models.metrics import Figures, confusion, macro_f1, measure, weighted_f1
 
 
 def test_macro_f1_by_hand() -> None:
@@ -28,8 +30,24 @@ def test_macro_f1_agrees_with_scikit_learn() -> None:
 def test_measure_counts_and_rounds() -> None:
     figures = measure(np.array([[0.8, 0.2], [0.3, 0.7], [0.6, 0.4]]), np.array([0, 1, 1]))
     assert figures.rows == 3
-    assert figures.rounded() == {"rows": 3, "accuracy": 66.67, "macro_f1": 66.67, "ece": round(figures.ece, 4)}
+    assert figures.rounded() == {
+        "rows": 3,
+        "accuracy": 66.67,
+        "macro_f1": 66.67,
+        "weighted_f1": 66.67,
+        "ece": round(figures.ece, 4),
+        "nll": round(float(-np.log([0.8, 0.7, 0.4]).mean()), 4),
+        "brier": round((2 * 0.04 + 2 * 0.09 + 2 * 0.36) / 3, 4),
+        "aurc": round((0 + 0 + 1 / 3) / 3, 4),
+    }
 
 
 def test_measure_of_nothing_is_zero() -> None:
-    assert measure(np.zeros((0, 3)), np.zeros(0, int)).rounded() == {"rows": 0, "accuracy": 0.0, "macro_f1": 0.0, "ece": 0.0}
+    assert measure(np.zeros((0, 3)), np.zeros(0, int)).rounded() == dict.fromkeys(asdict(Figures(0, 0, 0, 0, 0, 0, 0, 0)), 0)
+
+
+def test_the_weighted_mean_goes_by_rows_and_the_confusion_counts_them() -> None:
+    labels, predicted = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
+    assert weighted_f1(predicted, labels) == pytest.approx(100 * (3 * 0.8 + 1 * 2 / 3) / 4)
+    assert macro_f1(predicted, labels) == pytest.approx(100 * (0.8 + 2 / 3) / 2)
+    assert confusion(predicted, labels, 3).tolist() == [[2, 1, 0], [0, 1, 0], [0, 0, 0]]
