@@ -32,6 +32,7 @@ class Absence:
     def __init__(self, spec: AbsenceSpec, signal: Signal) -> None:
         self._limit = spec.max_p_value
         self._min_expected = spec.min_expected
+        self._max_part = spec.max_part
         self._signal: Signal = "negative" if signal == "negative" else "documents"
         self._hours = math.ceil(spec.baseline.total_seconds() / 3600)
         self._rhythms = Rhythms("auto")
@@ -52,10 +53,14 @@ class Absence:
         p_value = negative_binomial_lower(value, expected.mean, expected.dispersion) if known else 1.0
         low, high = expected.interval
         much = expected.mean >= self._min_expected
-        holds = known and much and p_value <= self._limit
-        near = known and not holds and expected.mean >= NEAR_SHARE * self._min_expected and p_value <= self._limit * NEAR_P_VALUE
+        little = value <= self._max_part * expected.mean
+        holds = known and much and little and p_value <= self._limit
+        nearly = expected.mean >= NEAR_SHARE * self._min_expected and NEAR_SHARE * value <= self._max_part * expected.mean
+        near = known and not holds and nearly and p_value <= self._limit * NEAR_P_VALUE
         sudden = not (holds or near) or not self.foresight.rules_out(view, value)
-        why = "" if known and much else "; the past is not known" if not known else f"; fewer than {self._min_expected:g} expected"
+        why = "; the past is not known" if not known else "" if much else f"; fewer than {self._min_expected:g} expected"
+        if known and much and not little:
+            why = f"; more than {self._max_part:.0%} of it came"
         return Assessment(
             holds=holds and sudden,
             near=near and sudden,

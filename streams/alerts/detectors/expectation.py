@@ -5,7 +5,8 @@ Morris, *JASA* 68, 1973): the overall mean, the hour of the day, and the day and
 every hour of the week its own expectation, and a short one falls back.
 
 * Robust: an hour far out of line with its own hour of day and day of week (five robust deviations by the median absolute
-  deviation, and 2.5 times too much or less than a third) is left out of the rhythm. A past incident masks nothing.
+  deviation, and 2.5 times too much or less than a third) is left out of the rhythm. A past incident masks nothing: it is left
+  out of rhythm, level and dispersion alike (`streams.alerts.detectors.past_incidents`), unless there were many of them.
 * Drift is followed by a trend, the median growth of days against the same days of the week some weeks before (in the manner
   of Sen, *JASA* 63, 1968), drawn towards none by its own standard error, and by a local level: the median, over the last
   three days, of what came to what the rhythm had let expect in six hours each. An incident of less than a day and a half
@@ -30,6 +31,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from streams.alerts.detectors.past_incidents import SPAN, median, without_incidents
 from streams.alerts.detectors.tails import negative_binomial_interval
 from streams.alerts.tally import Floats
 
@@ -39,7 +41,7 @@ Seasonality = Literal["auto", "hour_of_week", "hour_of_day", "none"]
 
 DAY = 24
 WEEK = 7
-LEVEL_BLOCK = 6
+LEVEL_BLOCK = SPAN
 LEVEL_BLOCKS = 12
 SLOTS = WEEK * DAY // LEVEL_BLOCK
 LEVEL_DOCUMENTS = 5.0
@@ -87,13 +89,6 @@ class Expectation:
         return negative_binomial_interval(self.mean, self.dispersion)
 
 
-def _middle(values: Floats) -> Floats:
-    """Median along the first axis. `numpy.median` takes several times as long for arrays as small as these."""
-    ordered = np.sort(values, axis=0)
-    middle: Floats = 0.5 * (ordered[(len(values) - 1) // 2] + ordered[len(values) // 2])
-    return middle
-
-
 def _block(minutes: int) -> int:
     """Hours of the blocks on which the dispersion of a span of `minutes` is measured."""
     return next((block for block in reversed(_BLOCKS) if block * 60 <= minutes), 1)
@@ -111,6 +106,9 @@ class Rhythm:
         counts: of consecutive hours, oldest first, shape (hours,); the last one ends at minute `end`.
         end: minutes since 1970-01-01 UTC.
         seasonality: the finest rhythm that is looked for; ``auto`` is as ``hour_of_week``, but never trusted beyond its noise.
+
+    Attributes:
+        usual: whether each hour that was used is outside past incidents, shape (hours,).
     """
 
     def __init__(self, counts: Floats, end: int, seasonality: Seasonality) -> None:
@@ -125,11 +123,14 @@ class Rhythm:
         self._past = counts.reshape(-1, 1)
         self._predicted = np.full_like(self._past, flat)
         self._level = self._steady_level = 1.0
+        self.usual = np.ones(len(counts), dtype=np.bool_)
         if self._days:
             self._past = counts[len(counts) - DAY * self._days :].reshape(self._days, DAY)
+            self.usual = without_incidents(self._past)
             self._fit(seasonality)
         elif len(counts) >= DAY:
             self._past = counts[len(counts) % DAY :].reshape(-1, DAY)
+            self.usual = self.usual[len(counts) % DAY :]
             self._predicted = self._follow(np.full_like(self._past, flat))
         self._cumulated = np.concatenate(([0.0], self._table.ravel().cumsum()))
         self._dispersions: dict[tuple[int, bool], float] = {}
@@ -140,7 +141,7 @@ class Rhythm:
         growth = self._growth()
         raised = np.exp(growth * np.arange(days, 0, -1.0))[:, None]
         past = self._past * raised if growth else self._past
-        keep = self._in_line(past)
+        keep = self._in_line(past) * self.usual.reshape(days, DAY)
         kept = keep.sum(axis=0)
         sums = (past * keep).sum(axis=0)
         means = sums / np.maximum(kept, 1.0)
@@ -167,7 +168,7 @@ class Rhythm:
         logs = np.log(self._past.sum(axis=1) + LEVEL_DOCUMENTS)
         steps = np.sort(logs[WEEK * half :] - logs[: -WEEK * half])
         count = len(steps)
-        middle = float(_middle(steps))
+        middle = float(median(steps))
         spread = float(steps[(3 * count) // 4] - steps[count // 4]) / _QUARTILES
         error = _MEDIAN_ERROR * spread / math.sqrt(count)
         if abs(middle) <= error:
@@ -180,15 +181,15 @@ class Rhythm:
         days = self._days
         if days < 4:
             return np.ones_like(past)
-        middle = _middle(past)
+        middle = median(past)
         centre = np.broadcast_to(middle, past.shape)
         if self._weeks:
             slots = past[days - WEEK * self._weeks :].reshape(self._weeks, SLOTS, LEVEL_BLOCK).sum(axis=2)
             usual = np.tile(middle.reshape(-1, LEVEL_BLOCK).sum(axis=1), WEEK)
-            factors = (_middle(slots) + LEVEL_DOCUMENTS) / (usual + LEVEL_DOCUMENTS)
+            factors = (median(slots) + LEVEL_DOCUMENTS) / (usual + LEVEL_DOCUMENTS)
             centre = middle * factors.repeat(LEVEL_BLOCK).reshape(WEEK, DAY)[self._rows()]
         away = np.abs(past - centre) / np.sqrt(centre + 1.0)
-        scale = max(1.0, _MAD * float(_middle(away.ravel())))
+        scale = max(1.0, _MAD * float(median(away.ravel())))
         far = (past > 2.5 * centre + 2.0) | (past < 0.3 * centre)
         return np.where((away > _OUT * scale) & far, 0.0, 1.0)
 
@@ -230,10 +231,12 @@ class Rhythm:
         days = len(table)
         came = self._past.reshape(-1, LEVEL_BLOCK).sum(axis=1)
         expected = table.reshape(-1, LEVEL_BLOCK).sum(axis=1)
-        ratios = np.concatenate((np.ones(LEVEL_BLOCKS), (came + LEVEL_DOCUMENTS) / (expected + LEVEL_DOCUMENTS)))
-        levels = _middle(sliding_window_view(ratios, LEVEL_BLOCKS)[:: DAY // LEVEL_BLOCK].T)
+        usual = self.usual.reshape(-1, LEVEL_BLOCK).all(axis=1)
+        ratios = np.concatenate((np.ones(LEVEL_BLOCKS), ((came + LEVEL_DOCUMENTS) / (expected + LEVEL_DOCUMENTS))[usual]))
+        before = np.concatenate(([0], usual.cumsum()))[:: DAY // LEVEL_BLOCK]
+        levels = median(sliding_window_view(ratios, LEVEL_BLOCKS)[before].T)
         self._level = float(levels[days])
-        self._steady_level = max(self._level, float(_middle(levels)))
+        self._steady_level = max(self._level, float(median(levels)))
         return np.multiply(table, levels[:days, None])
 
     @property
@@ -297,14 +300,16 @@ class Rhythm:
             return USUAL_DISPERSION
         came = came[len(came) - blocks * block :].reshape(blocks, block).sum(axis=1)
         predicted = predicted[len(predicted) - blocks * block :].reshape(blocks, block).sum(axis=1)
+        usual = self.usual[len(self.usual) - blocks * block :].reshape(blocks, block).all(axis=1)
+        came, predicted, blocks = came[usual], predicted[usual], int(usual.sum())
         poisson = predicted + 1.0
         if below:
             squares = 2.0 * np.minimum(came - predicted, 0.0) ** 2
-            usual = float(np.sort(squares / poisson)[(3 * blocks) // 4]) / _BELOW_75
+            usually = float(np.sort(squares / poisson)[(3 * blocks) // 4]) / _BELOW_75
         else:
             squares = (came - predicted) ** 2
-            usual = float(np.sort(squares / poisson)[(4 * blocks) // 5]) / _NORMAL_80
-        wide = max(1.0, usual)
+            usually = float(np.sort(squares / poisson)[(4 * blocks) // 5]) / _NORMAL_80
+        wide = max(1.0, usually)
         squares = np.minimum(squares, _CAP * wide * poisson)
         square = float(predicted @ predicted)
         prior = USUAL_BLOCKS * max(1.0, square / blocks)

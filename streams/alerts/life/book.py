@@ -47,7 +47,8 @@ class Book:
         rules: by name.
         serial: digests that there have been; it tells two of the same minute apart.
         cases, digests: by id.
-        entities: cases about an entity. held: cases that an entity's alert explains. suspected: those that one could explain.
+        keys: cases about a key. entities: those about an entity. held: those that another alert holds. suspected: those that an
+            entity could explain.
     """
 
     def __init__(self, storm: Storm) -> None:
@@ -59,6 +60,7 @@ class Book:
         self.silences = Silences()
         self.acknowledgements = Acknowledgements()
         self.storm = storm
+        self.keys: defaultdict[str, set[str]] = defaultdict(set)
         self.entities: defaultdict[str, set[str]] = defaultdict(set)
         self.held: defaultdict[str, set[str]] = defaultdict(set)
         self.suspected: defaultdict[str, set[str]] = defaultdict(set)
@@ -72,6 +74,7 @@ class Book:
         """Take a case in."""
         self.cases[case.id] = case
         self._gone.pop(case.id, None)
+        self.keys[str(case.key)].add(case.id)
         if case.entity is not None:
             self.entities[case.entity].add(case.id)
         self.index(case)
@@ -88,7 +91,7 @@ class Book:
             _discard(self.suspected, suspect.entity, case.id)
 
     def hold(self, case: Case, entity: str) -> None:
-        """`case` is explained by `entity`; empty: it no longer is."""
+        """`case` is held because of `entity`, or of a rule (`streams.alerts.life.cases.by_rule`); empty: it no longer is."""
         if case.held_by:
             _discard(self.held, case.held_by, case.id)
         case.held_by = entity
@@ -99,6 +102,7 @@ class Book:
         """Forget a case."""
         self.hold(case, "")
         self.unindex(case)
+        _discard(self.keys, str(case.key), case.id)
         if case.entity is not None:
             _discard(self.entities, case.entity, case.id)
         digest = self.digests.get(case.digest)

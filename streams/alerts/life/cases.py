@@ -11,9 +11,15 @@ from typing import Any
 from streams.alerts.life.inhibition import NO_SUSPICION, Suspect, Suspicion, entity_of
 from streams.documents import Alert, Key
 
-__all__ = ["Case", "pack", "slim", "unpack"]
+__all__ = ["Case", "by_rule", "pack", "slim", "unpack"]
 
 _COMPRESSION = 1
+_RULE = "rule "
+
+
+def by_rule(name: str) -> str:
+    """What `Case.held_by` is where a rule speaks of the same matter."""
+    return _RULE + name
 
 
 def pack(alert: Alert) -> bytes:
@@ -49,7 +55,7 @@ class Case:
         revision: number of the next notice.
         pending: reason of the notice that is still to be sent; empty: none.
         due: minute from which it may be sent.
-        held_by: entity whose alert explains this one; empty: none.
+        held_by: entity whose alert explains this one, or ``rule NAME`` that speaks of the same matter; empty: none.
         suspicion: who could.
         escalate_at: minute at which it escalates if nobody acknowledges it; None: never (again).
         escalated: it has; from then on its further channels hear everything.
@@ -93,6 +99,11 @@ class Case:
     def entity(self) -> str | None:
         """The entity that it is about, if it is about one."""
         return entity_of(self.key)
+
+    @property
+    def held_by_rule(self) -> bool:
+        """Whether a rule of the same matter holds it, and no entity."""
+        return self.held_by.startswith(_RULE)
 
     def header(self) -> bytes:
         """Everything but the alert, as JSON."""

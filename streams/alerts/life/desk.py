@@ -12,6 +12,7 @@ The way of a turn:
 2. Inhibition: an entity's alert that explains it holds it. It is told once that alert is over and a window later (the
    documents of that crisis have then left the windows), or at once where late documents take that alert back. An entity
    that would fire again, were it not for the cool-down of its rule, explains as well.
+   A rule of the same matter that has told of the same key holds it too. It is told after that, at a hop at which it holds.
 3. A silence, or the hours in which its rule may not speak, keep it until they end. It is told then if it still lasts.
 4. Several in one minute for the same circle of channels become a digest (`streams.alerts.life.grouping`), and so does
    what comes when the circle has had its fill (`streams.alerts.life.storm`). Of 10,000 keys at once the receivers get one
@@ -186,6 +187,8 @@ class Desk:
 
     def _amend(self, case: Case, turn: Turn, alert: Alert) -> None:
         self._describe(case, turn.judgement, alert)
+        if case.held_by_rule and not turn.judgement.assessment.holds:
+            return
         if case.held_by:
             self._book.hold(case, "")
             case.due = turn.judgement.end

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from datetime import timedelta
 from typing import NamedTuple
 
 from streams.alerts.life.book import Book
-from streams.alerts.life.cases import Case
+from streams.alerts.life.cases import Case, by_rule
 from streams.alerts.life.commands import minute_of
 from streams.alerts.life.decisions import instant
 from streams.alerts.rules.hours import may_speak, next_opening
@@ -17,6 +18,7 @@ from streams.documents import DecisionOutcome
 __all__ = ["Obstacle", "Obstacles"]
 
 _HALF = 0.5
+_SEVERITIES = ("info", "warning", "critical")
 _HOUR = 60
 
 
@@ -26,7 +28,7 @@ class Obstacle(NamedTuple):
     Attributes:
         outcome, why: for the decision log.
         until: minute at which to try again; None: not by itself.
-        cause: entity whose alert explains it; empty for all other obstacles.
+        cause: entity whose alert explains it, or rule that speaks of the same matter; empty for all other obstacles.
         alert_id: that alert; None: there is none.
     """
 
@@ -43,11 +45,16 @@ class Obstacles:
     def __init__(self, book: Book) -> None:
         self._book = book
 
-    def of_notice(self, case: Case) -> Obstacle | None:
-        """What keeps the pending notice of `case`; None: nothing does. The end of a case is only kept by the hour."""
+    def of_notice(self, case: Case, speaking: Collection[Case] = ()) -> Obstacle | None:
+        """What keeps the pending notice of `case`; None: nothing does. The end of a case is only kept by the hour.
+
+        Args:
+            speaking: what else is told in this minute.
+        """
         if not case.open:
             return self.of_hour(self._book.rules[case.rule])
-        return self._explanation(case) or self.of_silence(case) or (self.of_care(case) if case.told else None) or self._of_rule(case)
+        explained = self._explanation(case) or self._of_matter(case, speaking)
+        return explained or self.of_silence(case) or (self.of_care(case) if case.told else None) or self._of_rule(case)
 
     def of_escalation(self, case: Case) -> Obstacle | None:
         """What keeps the escalation of `case`."""
@@ -90,6 +97,34 @@ class Obstacles:
         why = f"held: {share:.0%} of the documents behind it name {cause}, {told}; without the documents that name "
         rest = " or ".join(case.suspicion.together) if cause in case.suspicion.together else "it"
         return Obstacle(DecisionOutcome.HELD, f"{why}{rest} nothing unusual is left", None, cause, alert)
+
+    def _of_matter(self, case: Case, speaking: Collection[Case]) -> Obstacle | None:
+        """Another rule has told of it, or does so in this minute."""
+        if case.told or not self._book.rules[case.rule].matter:
+            return None
+        mine = {id: self._book.cases[id] for id in self._book.keys[str(case.key)]}
+        told = [other for id, other in sorted(mine.items()) if other.told or other in speaking]
+        other = next((other for other in told if self._speaks_for(other, case)), None)
+        if other is None:
+            return None
+        why = f"held: {other.rule} speaks of the same matter, its alert is {other.id}"
+        return Obstacle(DecisionOutcome.HELD, why, None, by_rule(other.rule), other.id)
+
+    def _speaks_for(self, other: Case, case: Case) -> bool:
+        """Whether who hears of `other` need not hear of `case`: the same matter, no less severe, the same people.
+
+        Only as long as the window of `case` reaches back to what `other` fired for: later documents are news of their own.
+        """
+        known, rule = self._book.rules[other.rule], self._book.rules[case.rule]
+        return (
+            known.name != rule.name
+            and known.matter == rule.matter
+            and not other.retracted
+            and other.fired > case.seen - rule.window_minutes
+            and _SEVERITIES.index(other.severity) >= _SEVERITIES.index(case.severity)
+            and set(rule.channels) <= set(known.channels)
+            and rule.escalation in (None, known.escalation)
+        )
 
     def cause(self, case: Case) -> str:
         """The entity whose alert explains `case`; empty: none does.

@@ -36,7 +36,7 @@ class Teller:
         ready: list[Case] = []
         for case in sorted(cases, key=lambda each: (-each.weight, each.id)):
             if case.pending:
-                if not case.held_by and book.now >= case.due and self._may_tell(case):
+                if not case.held_by and book.now >= case.due and self._may_tell(case, ready):
                     ready.append(case)
             elif not case.open:
                 self._fade(case)
@@ -135,9 +135,9 @@ class Teller:
                     digest.members.discard(case.id)
                 case.digest = ""
 
-    def _may_tell(self, case: Case) -> bool:
-        """Whether what is pending may be told now; else it is arranged when to try again, and written down why."""
-        kept = self._obstacles.of_notice(case)
+    def _may_tell(self, case: Case, ready: Sequence[Case]) -> bool:
+        """Whether what is pending may be told now, beside what is `ready`; else it is arranged when to try again, and noted why."""
+        kept = self._obstacles.of_notice(case, ready)
         if kept is None:
             return True
         if kept.cause and case.told:

@@ -145,6 +145,8 @@ class AbsenceSpec(_Spec):
     """Greatest probability of so little, if nothing had changed."""
     min_expected: Positive = 5.0
     """Keys of which fewer were expected are not judged."""
+    max_part: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """At most this part of what was expected came. After days of much, the usual is unusually little, and yet no silence."""
 
 
 class SpikeSpec(_Spec):

@@ -153,6 +153,10 @@ class Rule(_Model):
     """When it may speak."""
     explains_away: bool = True
     """Whether an alert whose negative documents another key's alert explains is held back."""
+    matter: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9-]{0,62})?$")] = ""
+    """Rules of one matter say the same of a key by other windows or limits: what one of them has told is not told again while it is
+    in this rule's window, unless this one is more severe, has other channels or escalates otherwise. It is told afterwards if it
+    holds then. Absent: the rule speaks for itself."""
     enabled: bool = True
     """`false`: it is read and checked, and does nothing."""
 

@@ -100,7 +100,10 @@ def test_streams_are_pooled_and_split(stream: Stream, rules: RuleSet) -> None:
 
 
 def test_the_shipped_rules_can_be_read() -> None:
-    assert len(read_rules(SHIPPED / "standard.yaml").rules) >= 3
+    rules = read_rules(SHIPPED / "standard.yaml").rules
+    assert len(rules) >= 3
+    matters = {rule.detector.type: {other.matter for other in rules if other.detector.type == rule.detector.type} for rule in rules}
+    assert matters == {"share": {"share"}, "seasonal": {"volume"}, "absence": {""}}, "a key is told of once for all windows"
     assert {rule.detector.type for rule in read_rules(SHIPPED / "spike.yaml").rules} == {"spike"}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 
@@ -144,3 +146,17 @@ def test_bursts_and_surges_of_the_past_do_not_hide_silence(look):
     found = absence(baseline="21d").assess(look((2, 0), hours=past, minutes=540, size=9))
     assert found.holds
     assert found.expected == pytest.approx(45.0, rel=0.3)
+
+
+def test_after_days_of_much_the_usual_is_no_silence(look):
+    """Three days of six times as much, and the level follows: what comes after them is far too little, but not next to nothing."""
+    steady = np.random.default_rng(6).poisson(10.0, 28 * 24).astype(float)
+    steady[-72:] *= 6
+    start = START + len(steady) * 60
+    usual, nothing = look((90, 0), hours=steady, minutes=540, start=start), look((5, 0), hours=steady, minutes=540, start=start)
+    assert absence(baseline=timedelta(days=28)).assess(usual).holds
+    found = absence(baseline=timedelta(days=28), max_part=0.15).assess(usual)
+    assert not found.holds
+    assert "more than 15% of it came" in found.explanation
+    assert absence(baseline=timedelta(days=28), max_part=0.15).assess(nothing).holds
+    assert "more than" not in absence(baseline=timedelta(days=28), max_part=0.15).assess(nothing).explanation
