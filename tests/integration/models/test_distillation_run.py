@@ -126,6 +126,16 @@ def test_the_int8_student_computes_what_pytorch_does(student: Artifact) -> None:
     check_export(student, restore(student), "int8", TEXTS, quiet).demand()
 
 
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_the_triton_repository_takes_a_student(student: Artifact, tmp_path: Path, device: str) -> None:
+    pytest.importorskip("tritonclient.grpc")
+    from models.triton import build_repository, chosen_device
+
+    built = build_repository(student, tmp_path / "repository", chosen_device(device))
+    graph = built / "bellwether" / "artifact" / "model.onnx" if device == "cpu" else built / "bellwether_graph" / "1"
+    assert graph.exists()
+
+
 def test_what_is_frozen_stays_the_teachers_to_the_bit(student: Artifact, teacher: Artifact) -> None:
     ours, theirs = restore(student).encoder.tensors, restore(teacher).encoder.tensors
     for name, values in ours.items():
