@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_encoder import write_encoder, write_text
+from small_encoder import FILLERS, write_encoder, write_text
 from typer.testing import CliRunner
 
 from models.artifact import Artifact, load_artifact
@@ -76,8 +76,8 @@ def test_the_encoder_answers_at_the_temperature_of_the_language(calibrated: Arti
 
 
 def test_a_users_lines_are_measured(place: Path, calibrated: Artifact, tmp_path: Path) -> None:
-    lines = [("today crash again", "bearish"), ("soon growth then", "bullish")] * 3
-    rows = [{"text": f"{text} {'so' * number}", "label": label} for number, (text, label) in enumerate(lines)]
+    lines = [(f"{filler} {word} again", label) for filler in FILLERS[:3] for word, label in (("crash", "bearish"), ("growth", "bullish"))]
+    rows = [{"text": text, "label": label} for text, label in lines]
     (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     picture = tmp_path / "curves.svg"
     arguments = ["evaluate", str(calibrated.root), "--data", str(tmp_path), "--json", "--plot", str(picture), "--teacher-of", str(tmp_path)]
