@@ -106,4 +106,5 @@ def register(app: typer.Typer) -> None:
             weights = None if encoder is None else load_pretrained(str(encoder))
             made = build_repository(artifact, out, wanted, weights)
         console.print(f"{artifact.model_id} for {wanted} in {made}", soft_wrap=True, highlight=False)
-        console.print(f"tritonserver --model-repository={made} --cache-config=local,size=67108864", soft_wrap=True, highlight=False)
+        cache = " --cache-config=local,size=67108864" if wanted == "gpu" else ""
+        console.print(f"tritonserver --model-repository={made}{cache}", soft_wrap=True, highlight=False)

@@ -6,6 +6,7 @@ name and tensors runs the same graph on the processor.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 from collections.abc import Callable
@@ -26,6 +27,9 @@ from streams.settings import TritonSettings
 
 if TYPE_CHECKING:
     from conftest import Server
+
+_PYTRITON = importlib.util.find_spec("pytriton")
+_CACHES = Path(_PYTRITON.origin).parent / "tritonserver" / "caches" if _PYTRITON and _PYTRITON.origin else Path()
 
 TEXTS = ["Profits doubled.", "Убытки выросли вдвое.", "銀行の利益は横ばいだった。", "x", "word " * 300, "The cup final was abandoned. " * 4]
 
@@ -108,6 +112,19 @@ async def test_a_gpu_repository_tokenises_and_calls_its_graph(
     assert served == artifact.model_id
     assert found.sentiment == pytest.approx(expected.sentiment, abs=2e-3), "padding is masked, to the rounding of int8"
     assert (found.embedding * expected.embedding).sum(1).min() > 0.999
+
+    server.kill()
+    server.spec.command.extend([f"--cache-directory={_CACHES}", "--cache-config=local,size=8388608"])
+    server.start()
+    await server.ready()
+    for outputs in (("SENTIMENT",), ("SENTIMENT", "TOPIC"), ("LABELS",)):
+        answer = (await _infer(server, "Profits doubled.", *outputs)).json()
+        assert [one["name"] for one in answer["outputs"]] == list(outputs), "whatever was asked for first"
+        if "SENTIMENT" in outputs:
+            assert answer["outputs"][0]["data"] == pytest.approx(expected.sentiment[0].tolist(), abs=2e-3)
+    async with httpx.AsyncClient(base_url=server.http_url, timeout=60, trust_env=False) as client:
+        stats = (await client.get(f"/v2/models/{GRAPH}/stats")).json()["model_stats"][0]["inference_stats"]
+    assert (stats["cache_hit"]["count"], stats["cache_miss"]["count"]) == (2, 1)
 
 
 async def test_a_graph_that_is_not_there_is_said(make_server: Callable[..., Server], artifact: Artifact, tmp_path: Path) -> None:

@@ -73,6 +73,8 @@ def test_the_graph_runs_on_the_gpu_by_tensorrt_in_fp16_and_else_by_cuda() -> Non
         "embedding": (pb.TYPE_FP32, [384]),
     }
     assert config.HasField("dynamic_batching")
+    assert config.response_cache.enable
+    assert not front_config("gpu").response_cache.enable, "a cached answer holds only the outputs that were asked for first"
     longest = max(one.inputs["input_ids"].dims[0] for one in config.model_warmup)
     assert longest == 112, "the engine is built before the first text comes"
 
