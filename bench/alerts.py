@@ -5,8 +5,9 @@
 The stream is made to resemble news and social text: 400 entities and 60 tags of Zipf popularity, one to three keys a
 document, ten sources, half of the documents by one of 5,000 authors, every eighth a near-copy, a quarter negative, 20
 documents a minute, up to two minutes out of order, read in batches of 256. Two rules: the negative share of every entity,
-and of every tag, against its past. Besides, the five rules of ``streams/alerts/benchmark/standard.yaml`` on the first documents of
-the generator's standard stream, read in batches of 256. All rates are of processor time (`time.process_time`), not of wall
+and of every tag, against its past. The same stream as a file of JSON lines, as the service writes them, goes the way of
+``bellwether backtest``: reading, counting keys, the engine. Besides, the rules of ``streams/alerts/benchmark/standard.yaml`` on the first
+documents of the generator's standard stream, read in batches of 256. All rates are of processor time (`time.process_time`), not of wall
 time, so that other work on the machine disturbs them little. Prints JSON.
 """
 
@@ -16,12 +17,16 @@ import argparse
 import gc
 import json
 import random
+import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import accumulate, islice
 from pathlib import Path
 
 from streams.alerts import benchmark
+from streams.alerts.backtest.history import read_history
+from streams.alerts.backtest.run import count_keys, run
 from streams.alerts.benchmark.generator import Stream
 from streams.alerts.benchmark.plan import standard
 from streams.alerts.engine import Engine
@@ -31,7 +36,7 @@ from streams.alerts.rules.ruleset import RuleSet
 from streams.alerts.sighting import Sighting
 from streams.settings import AlertSettings
 
-__all__ = ["live_keys", "mix", "rate", "resident_bytes"]
+__all__ = ["backtest_rates", "live_keys", "mix", "rate", "resident_bytes", "write"]
 
 _START = 29_500_000
 _LANGUAGES = ("en", "de", "es", "fr", "zh", "ar", "hi", "ja", "ru", "pt")
@@ -85,6 +90,43 @@ def rate(sightings: list[Sighting], *, rules: RuleSet | None = None, batch: int 
         if save:
             engine.changes()
     return len(sightings) / (time.process_time() - start)
+
+
+def write(sightings: list[Sighting], path: Path) -> None:
+    """`sightings` as JSON lines, with a text of eighty words each."""
+    with path.open("w", encoding="utf-8") as file:
+        for item in sightings:
+            at = datetime.fromtimestamp(item.minute * 60, UTC).isoformat()
+            negative = 0.8 if item.negative else 0.1
+            line = {
+                "id": item.id,
+                "source": item.source,
+                "url": item.url,
+                "title": item.title,
+                "text": "What became of it in the afternoon. " * 11,
+                "author": item.author or None,
+                "published_at": at,
+                "tags": item.tags,
+                "language": {"code": item.language, "confidence": 0.99},
+                "sentiment": {"negative": negative, "neutral": 0.9 - negative, "positive": 0.1},
+                "topic": {"label": item.topic, "confidence": 0.8},
+                "duplicate_of": item.original if item.copy else None,
+                "entities": [{"id": one, "name": one, "matched": one} for one in item.entities],
+                "timings": {"received_at": at, "scored_at": at},
+            }
+            file.write(json.dumps(line) + "\n")
+
+
+def backtest_rates(path: Path) -> tuple[float, float]:
+    """Documents a second of processor time that are read from `path`, and that go the whole way of a backtest with the default rules."""
+    rules = default_rules(AlertSettings())
+    gc.collect()
+    start = time.process_time()
+    sightings = read_history(path).sightings
+    read = time.process_time()
+    count_keys(rules, sightings)
+    run(rules, sightings)
+    return len(sightings) / (read - start), len(sightings) / (time.process_time() - start)
 
 
 def live_keys(count: int, documents: int = 10) -> Iterator[Sighting]:
@@ -152,6 +194,12 @@ def main() -> None:
         sightings = mix(options.sightings)
         result["sightings_per_second"] = round(max(rate(sightings) for _ in range(options.repeat)))
         result["sightings_per_second_with_changes"] = round(max(rate(sightings, save=True) for _ in range(options.repeat)))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "mix.jsonl"
+            write(sightings, path)
+            rates = [backtest_rates(path) for _ in range(options.repeat)]
+        result["lines_read_per_second"] = round(max(read for read, _ in rates))
+        result["backtest_documents_per_second"] = round(max(whole for _, whole in rates))
     if options.standard:
         documents = list(islice(Stream.generate(standard(), 1).sightings(), options.standard))
         rules = read_rules(Path(str(benchmark.__path__[0])) / "standard.yaml")

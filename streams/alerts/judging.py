@@ -149,19 +149,24 @@ def _name(tracker: Tracker, fired: int) -> str:
 
 
 class _WindowSums:
-    """Weighted sums of the windows that end with the hops [first, last]."""
+    """Weighted sums of the windows that end with the hops [first, last]. Votes must be weighed."""
 
     def __init__(self, tracker: Tracker, first: int, last: int) -> None:
-        size = tracker.frame.size
-        self._first, self._size = first, size
         assert tracker.head is not None
-        last = max(first, min(last, tracker.head // tracker.frame.hop + size))
-        buckets = tracker.buckets(first - size + 1, last - first + size)
-        self._sums = np.zeros((len(buckets) + 1, 4))
-        np.cumsum(buckets, axis=0, out=self._sums[1:])
+        self._tracker, self._first, self._size = tracker, first, tracker.frame.size
+        self._last = max(first, min(last, tracker.head // tracker.frame.hop + self._size))
+        self._recent = tracker.recent if tracker.recent.covers(first) else None
+        self._sums: NDArray[np.float64] | None = None
 
     def of(self, hop: int) -> Tally:
         """Up to rounding: to see whether a window is worth a look."""
+        if self._recent is not None and not self._recent.doubtful(hop):
+            documents, scored, negative, score = self._recent.sums(hop)
+            return Tally(float(documents), float(scored), float(negative), score / _SCALE)
+        if self._sums is None:
+            buckets = self._tracker.buckets(self._first - self._size + 1, self._last - self._first + self._size)
+            self._sums = np.zeros((len(buckets) + 1, 4))
+            np.cumsum(buckets, axis=0, out=self._sums[1:])
         place = hop - self._first
         if place + self._size >= len(self._sums):
             return Tally(0.0, 0.0, 0.0, 0.0)

@@ -114,8 +114,8 @@ class Tracker:
 
     def add(self, packed: Packed) -> Ignored | None:
         """Count a vote; why not, if it was not."""
-        frame, minute = self.frame, packed.minute
-        if minute < self.horizon:
+        frame, minute, head = self.frame, packed.minute, self.head
+        if head is not None and minute < head - frame.lateness:
             return Ignored.LATE
         number = minute // _MINUTES
         hour = self.hours.get(number)
@@ -156,13 +156,13 @@ class Tracker:
         )
         if self.foreseen is not None and any(number < mark // _MINUTES for mark, _ in self.foreseen):
             self.foreseen = None
-        if self.head is None:
+        if head is None:
             self.head = minute
             self._settled = self._settled_by(minute)
-        elif minute > self.head:
-            before, self.head = self.head, minute
-            if before // _MINUTES != number:
-                self._close(before // _MINUTES)
+        elif minute > head:
+            self.head = minute
+            if head // _MINUTES != number:
+                self._close(head // _MINUTES)
         return None
 
     def pass_over(self, now: int) -> bool:

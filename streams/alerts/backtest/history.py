@@ -163,7 +163,7 @@ def _sighting(line: _Line, raw: bytes, zone: ZoneInfo | None) -> Sighting:
     name = str(line.id) if line.id is not None else blake2b(raw, digest_size=16).hexdigest()
     scored, negative, score = _feeling(line)
     entities, names = _entities(line)
-    tags = tuple(line.tags or ())
+    tags = tuple(line.tags) if line.tags else ()
     language = line.language.code if isinstance(line.language, _Language) else line.language
     received = line.timings.received_at if line.timings is not None else ""
     return Sighting(
@@ -180,7 +180,7 @@ def _sighting(line: _Line, raw: bytes, zone: ZoneInfo | None) -> Sighting:
         topic=line.topic.label if isinstance(line.topic, _Topic) else line.topic or "",
         entities=entities,
         names=names,
-        tags=tuple(tag.casefold() for tag in tags),
+        tags=tuple([tag.casefold() for tag in tags]) if tags else (),
         tag_names=tags,
         title=line.title or "",
         text=line.text or "",
@@ -201,12 +201,14 @@ def _minute(text: str | None, zone: ZoneInfo | None) -> int:
 
 def _feeling(line: _Line) -> tuple[bool, bool, float]:
     """Whether it is scored, whether negative, and the score."""
-    given: Any = line.sentiment if line.sentiment is not None else line.label if line.label is not None else line.sentiment_true
-    if given is None:
-        return False, False, 0.0
+    given: Any = line.sentiment
     if isinstance(given, _Sentiment):
         negative = given.negative >= given.neutral and given.negative >= given.positive
         return True, negative, max(-1.0, min(1.0, round(given.positive - given.negative, 6)))
+    if given is None:
+        given = line.label if line.label is not None else line.sentiment_true
+    if given is None:
+        return False, False, 0.0
     score = _LABELS.get(given.casefold()) if isinstance(given, str) else float(given)
     if score is None:
         raise ValueError(f"sentiment {given!r} is none of {', '.join(_LABELS)}")
@@ -217,8 +219,8 @@ def _feeling(line: _Line) -> tuple[bool, bool, float]:
 
 def _entities(line: _Line) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if line.entities:
-        ids = tuple(item.id if isinstance(item, _Entity) else item for item in line.entities)
-        return ids, tuple((item.name or item.id) if isinstance(item, _Entity) else item for item in line.entities)
+        found = [(item.id, item.name or item.id) if isinstance(item, _Entity) else (item, item) for item in line.entities]
+        return tuple([one for one, _ in found]), tuple([name for _, name in found])
     one = line.target or line.ticker
     return ((one,), (one,)) if one else ((), ())
 

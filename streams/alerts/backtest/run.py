@@ -98,7 +98,8 @@ def run(rules: RuleSet, sightings: Sequence[Sighting], *, progress: Progress | N
 def count_keys(rules: RuleSet, sightings: Sequence[Sighting]) -> int:
     """How many keys, of all rules together, `sightings` are about."""
     matcher = Matcher(rules.rules)
-    return len({(index, str(key)) for item in sightings for index, key in matcher.match(item)})
+    # All keys of a rule are of one kind.
+    return len({(index, key.value) for item in sightings for index, key in matcher.match(item)})
 
 
 def _keep(found: Run, alerts: Sequence[Alert], told: set[str]) -> None:
