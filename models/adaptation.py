@@ -112,8 +112,8 @@ def adapt(
         within: new class -> the old class that it is a part of; on old texts it counts as the old one.
 
     Raises:
-        ModelError: the labels cannot be learnt from, the replay rows are another model's, ``out`` is there already, or every fit would
-            make an old language decay. Nothing is written then.
+        ModelError: the labels cannot be learnt from or teach nothing that holds on held-out ones, the replay rows are another model's,
+            ``out`` is there already, or every fit would make an old language decay. Nothing is written then.
     """
     artifact.verify()
     replay.belongs_to(artifact)
@@ -130,6 +130,10 @@ def adapt(
     problem = make_problem(task, served.heads[task], classes, places, features, replay, kin)
     outcome = solve(problem, folds(texts, problem.new.labels), progress)
     held = estimate(outcome.held, problem.new.base)
+    if all(one.after <= one.before for one in held.values()):
+        one = held["macro_f1"]
+        message = f"refused: on held-out labels the adapted head is no better, macro-F1 {one.before:.1f} -> {one.after:.1f} %"
+        raise ModelError(message, mend="label more texts, and such that the model gets wrong today")
     new = classes[len(known) :]
     change = outcome.change
     head = replay.space.applied(served.heads[task], change.matrix, change.bias).at_temperature(outcome.temperature)

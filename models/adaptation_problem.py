@@ -21,6 +21,10 @@ __all__ = ["STRONGER", "Kin", "Outcome", "Problem", "make_problem", "related", "
 
 #: Where the first fit has decayed: (how many times the pull, weight of the old texts), tried in turn.
 STRONGER = ((1.0, 64.0), (3.0, 64.0), (10.0, 256.0), (100.0, 256.0))
+#: So many settings are tried for one without suspects; the stronger ones after them cost too much of what was to be learnt.
+CAREFUL = 3
+
+MEND = "label texts of old classes too; name the class that a new one is a part of (--within NEW=OLD); give more old text (--replay)"
 
 Floats = NDArray[np.float64]
 
@@ -136,20 +140,27 @@ def solve(problem: Problem, fold: NDArray[np.int64], progress: Progress) -> Outc
     held = HeldOut(held_out(new, problem.old, fold, settings, taught), new.labels, new.universe)
     chosen = choose_pull(held)
     refused: list[tuple[Setting, str]] = []
-    for setting in (chosen, *(Setting(chosen.pull * times, weight) for times, weight in STRONGER)):
-        progress("fitting, and measuring the old languages", len(refused), 1 + len(STRONGER))
+    fitted: list[tuple[Setting, Change, Decay]] = []
+    tried = [chosen, *(Setting(chosen.pull * times, weight) for times, weight in STRONGER)]
+    for number, setting in enumerate(tried):
+        if fitted and number >= CAREFUL:
+            break
+        progress("fitting, and measuring the old languages", number, len(tried))
         change = fit_change(new, problem.old, setting, taught)
         decay = problem.decay(change)
-        complaint = decay.complaint
-        if complaint is None:
-            if refused:
-                held = HeldOut(held_out(new, problem.old, fold, [setting], taught), new.labels, new.universe)
-            temperature, calibration = _calibrated(problem, held, setting, change)
-            return Outcome(change, setting, decay, held, refused, temperature, calibration)
-        refused.append((setting, complaint))
-    message = f"refused: the old languages would decay, {refused[-1][1]}, even with {STRONGER[-1][0]:.0f} times the pull"
-    mend = "label texts of old classes too; name the class that a new one is a part of (--within NEW=OLD); give more old text (--replay)"
-    raise ModelError(message, mend=mend)
+        if decay.complaint is None:
+            fitted.append((setting, change, decay))
+            if decay.clean:
+                break
+        else:
+            refused.append((setting, decay.complaint))
+    if not fitted:
+        message = f"refused: the old languages would decay, {refused[-1][1]}, even with {STRONGER[-1][0]:.0f} times the pull"
+        raise ModelError(message, mend=MEND)
+    setting, change, decay = next((one for one in fitted if one[2].clean), fitted[0])
+    if setting != chosen:
+        held = HeldOut(held_out(new, problem.old, fold, [setting], taught), new.labels, new.universe)
+    return Outcome(change, setting, decay, held, refused, *_calibrated(problem, held, setting, change))
 
 
 def _calibrated(problem: Problem, held: HeldOut, setting: Setting, change: Change) -> tuple[float, tuple[float, float]]:
