@@ -30,6 +30,8 @@ from models.sampling import UNSEEN_SHARE, Limit, choose
 __all__ = ["Rules", "calibrate", "dev_examples", "fit_head", "write_calibration"]
 
 STEP = 512
+#: How far a temperature may be from 1.
+FARTHEST = 4.0
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ def _allowed(limit: int, task: str) -> Limit:
     return allowed
 
 
+def _temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Within a factor of four of the graph's own: where the model knows nothing of a language, no temperature mends that."""
+    return round(fit_temperature(logits, labels, low=1 / FARTHEST, high=FARTHEST), 4)
+
+
 def _temperatures(probabilities: NDArray[np.float32], labels: NDArray[np.int64], groups: Sequence[str], rules: Rules) -> HeadCalibration:
     """The temperature of all rows, and of each group with enough of them."""
     rows: defaultdict[str, list[int]] = defaultdict(list)
@@ -86,10 +93,8 @@ def _temperatures(probabilities: NDArray[np.float32], labels: NDArray[np.int64],
     logits = logs(probabilities)
     return HeadCalibration(
         target_risk=rules.target_risk,
-        temperature=round(fit_temperature(logits, labels), 4),
-        groups={
-            group: round(fit_temperature(logits[of], labels[of]), 4) for group, of in sorted(rows.items()) if len(of) >= rules.group_rows
-        },
+        temperature=_temperature(logits, labels),
+        groups={group: _temperature(logits[of], labels[of]) for group, of in sorted(rows.items()) if len(of) >= rules.group_rows},
         languages={},
     )
 
