@@ -23,6 +23,7 @@ from models.distill_cli import register as register_distill
 from models.errors import ModelError
 from models.evaluate_cli import register as register_evaluate
 from models.export_cli import register as register_export
+from models.methods_cli import register as register_methods
 from models.pretrained import DEFAULT_MODEL, Road, cache_folder, load_pretrained
 from models.progress import shown_progress
 from models.robustness_cli import register as register_robustness
@@ -129,3 +130,4 @@ register_robustness(app)
 register_export(app)
 register_distill(app)
 register_cascade(app)
+register_methods(app)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from models.errors import ModelError
+from models.methods import Methods
 from models.pretrained import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -69,12 +70,14 @@ class Optimisation:
 class Watch:
     """Every ``every`` steps the dev rows (``rows`` a set and language) are scored and a checkpoint is written.
 
-    The run ends early after ``patience`` scores without a better one.
+    The run ends early after ``patience`` scores without a better one. ``tensorboard``: scores also go to event files in the run's
+    folder, where the package is installed.
     """
 
     every: int = 300
     rows: int = 20
     patience: int = 6
+    tensorboard: bool = True
 
 
 @dataclass(frozen=True)
@@ -98,12 +101,17 @@ class FineTuning:
     mixing: Mixing = field(default_factory=Mixing)
     optimisation: Optimisation = field(default_factory=Optimisation)
     watch: Watch = field(default_factory=Watch)
+    methods: Methods = field(default_factory=Methods)
 
     def digest(self) -> str:
         """What a checkpoint must have in common with the run that resumes it: everything but the length of the run."""
         fields = asdict(self)
         for section, name in (("optimisation", "steps"), ("optimisation", "cooldown"), ("watch", "patience")):
             del fields[section][name]
+        del fields["watch"]["tensorboard"]
+        # A run of the time before there were methods goes on as one without any.
+        if self.methods == Methods():
+            del fields["methods"]
         for name in ("version", "threads", "max_length"):
             del fields[name]
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
@@ -131,7 +139,7 @@ def read_section(kind: type[_Section], values: Mapping[str, Any], place: str) ->
             wanted = (int, float)
         elif isinstance(usual, tuple):
             wanted, value = tuple, tuple(value) if isinstance(value, list) else value
-        if not isinstance(value, wanted) or isinstance(value, bool):
+        if not isinstance(value, wanted) or isinstance(value, bool) != isinstance(usual, bool):
             raise ModelError(f"{place}: {name} is {value!r}", mend=f"give a value like {usual!r}")
         chosen[name] = value
     return dataclasses.replace(defaults, **chosen)
@@ -150,7 +158,7 @@ def read_configuration(path: Path, *, steps: int | None = None, version: str | N
 
 
 def read_run(path: Path, kind: type[_Run], *, steps: int | None = None, version: str | None = None) -> _Run:
-    """Read a run's TOML file; the sections are ``[mixing]``, ``[optimisation]`` and ``[watch]``, all else stands at the top.
+    """Read a run's TOML file; the sections are ``[mixing]``, ``[optimisation]``, ``[watch]`` and ``[methods]``, all else stands at the top.
 
     ``steps`` and ``version`` take the place of the file's.
 
@@ -165,7 +173,9 @@ def read_run(path: Path, kind: type[_Run], *, steps: int | None = None, version:
         "mixing": read_section(Mixing, _table(raw, "mixing", path), f"{path.name} [mixing]"),
         "optimisation": read_section(Optimisation, _table(raw, "optimisation", path), f"{path.name} [optimisation]"),
         "watch": read_section(Watch, _table(raw, "watch", path), f"{path.name} [watch]"),
+        "methods": read_section(Methods, _table(raw, "methods", path), f"{path.name} [methods]"),
     }
+    sections["methods"].demand(f"{path.name} [methods]")
     if steps is not None:
         sections["optimisation"] = dataclasses.replace(sections["optimisation"], steps=steps)
     if version is not None:

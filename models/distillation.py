@@ -27,6 +27,7 @@ from models.errors import ModelError, require
 from models.export import write_artifact
 from models.finetuning import FineTuner
 from models.inference import Runner
+from models.methods import Methods
 from models.metrics import dev_score
 from models.mixture import Lesson, Lessons, Mixture, read_lessons
 from models.network import Network
@@ -73,6 +74,8 @@ class Distiller(FineTuner):
     def __init__(
         self, network: Network, store: ActivationStore, lessons: Lessons, chosen: Distillation, folder: Path, answers: TeacherAnswers
     ) -> None:
+        if chosen.methods != Methods(precision=chosen.methods.precision):
+            raise ModelError("a student's run has no [methods] but precision", mend="leave them out, or give them to its teacher")
         super().__init__(network, store, lessons, chosen, folder)
         self.mixture = _SameTexts(lessons, chosen)
         self.answers = answers
@@ -80,22 +83,25 @@ class Distiller(FineTuner):
         pairs = {ours: theirs for ours, theirs in zip(trained, chosen.begin, strict=True) if theirs in answers.layers}
         #: Places of the student's pooled states in its features, with the teacher's layer and the deviation of its states.
         self._drawn = [
-            (chosen.feature_layers.index(ours) * network.hidden, theirs, self._torch.from_numpy(answers.deviation(theirs)))
+            (chosen.feature_layers.index(ours) * network.hidden, theirs, self._here(answers.deviation(theirs)))
             for ours, theirs in pairs.items()
             if ours in chosen.feature_layers
         ]
+
+    def _here(self, values: NDArray[np.float32]) -> Any:
+        """``values`` as a tensor where the network is."""
+        return self.mixed.place(self._torch.from_numpy(values))
 
     def _accumulate(self, batches: Sequence[Sequence[Lesson]]) -> float:
         rows = sum(map(len, batches))
         total = 0.0
         for lessons in batches:
             loss = self._objective(lessons) / rows
-            loss.backward()
+            self.mixed.backward(loss)
             total += float(loss.detach())
         chosen = self.chosen.optimisation
-        self._torch.nn.utils.clip_grad_norm_(list(self.network.parameters.values()), chosen.clip)
         set_rates(self.optimizer, rate_factor(self.step, chosen))
-        self.optimizer.step()
+        self.mixed.step(self.optimizer, list(self.network.parameters.values()), chosen.clip)
         self.optimizer.zero_grad()
         self.step += 1
         advance_average(self.average, self.network.parameters, self.step, chosen.average)
@@ -103,18 +109,18 @@ class Distiller(FineTuner):
 
     def _objective(self, lessons: Sequence[Lesson]) -> Any:
         """The three losses, summed over ``lessons``."""
-        torch, chosen = self._torch, self.chosen
+        chosen = self.chosen
         texts = [lesson.text for lesson in lessons]
         features = self._features(lessons)
         logits = self.network.logits(features, dropout=chosen.optimisation.dropout, samples=chosen.optimisation.samples)
-        loss = torch.zeros(())
+        loss = self._here(np.zeros((), np.float32))
         for task, theirs in self.answers.logits(texts).items():
             factor = chosen.optimisation.tasks.get(task, 1.0)
-            loss = loss + chosen.soft * factor * soft_loss(logits[task], torch.from_numpy(theirs), chosen.softness).sum()
+            loss = loss + chosen.soft * factor * soft_loss(logits[task], self._here(theirs), chosen.softness).sum()
         for task in self.tasks:
             loss = loss + chosen.gold * self._loss(task, logits[task], lessons)
         for place, layer, deviation in self._drawn:
-            apart = (features[:, place : place + self.network.hidden] - torch.from_numpy(self.answers.pooled(texts, layer))) / deviation
+            apart = (features[:, place : place + self.network.hidden] - self._here(self.answers.pooled(texts, layer))) / deviation
             loss = loss + chosen.hidden * apart.square().mean(1).sum()
         return loss
 

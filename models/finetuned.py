@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,20 +34,41 @@ from models.pretrained import PretrainedModel, load_pretrained, write_pretrained
 from models.progress import Progress
 from models.training import HeadReport
 
-__all__ = ["fine_tune", "prepared"]
+__all__ = ["Ground", "fine_tune", "laid", "prepared"]
 
 #: Dev rows a set and language that the temperatures are fitted on; more than the run is watched by.
 CALIBRATION_ROWS = 75
 
 
+@dataclass(frozen=True)
+class Ground:
+    """What runs of one encoder, text and depth share: the encoder, the lessons, and the states below the trained layers."""
+
+    encoder: Encoder
+    pretrained: PretrainedModel
+    lessons: Lessons
+    store: ActivationStore
+
+    def network(self, chosen: FineTuning) -> Network:
+        """The untrained network of ``chosen``."""
+        return Network(
+            self.encoder.tensors,
+            self.encoder.config,
+            frozen=chosen.frozen,
+            feature_layers=chosen.feature_layers,
+            heads={task: len(labels) for task, labels in LABELS.items()},
+            lora=chosen.methods.lora,
+            lora_scale=chosen.methods.lora_scale,
+            languages=len({lang for _, lang in self.lessons.train}) if chosen.methods.hears_languages else 0,
+        )
+
+
 @contextmanager
-def prepared(
-    data: Path, cache: Path, run: Path, chosen: FineTuning, progress: Progress
-) -> Iterator[tuple[FineTuner, Encoder, PretrainedModel]]:
-    """A fine-tuner in ``run``, at its last checkpoint or at the start, with the encoder it begins from.
+def laid(data: Path, cache: Path, chosen: FineTuning, progress: Progress) -> Iterator[Ground]:
+    """The ground of runs like ``chosen``.
 
     Raises:
-        ModelError: the extra ``train`` is missing, the encoder cannot be had, a label is unknown, or ``run`` holds another run.
+        ModelError: the extra ``train`` is missing, the encoder cannot be had, or a label is unknown.
     """
     torch = require("torch")
     torch.set_num_threads(chosen.threads)
@@ -60,19 +81,27 @@ def prepared(
     key = hashlib.sha256(f"{digest} {chosen.train_length}".encode()).hexdigest()[:16]
     progress("reading the labelled text", 0, 1)
     lessons = read_lessons(data, chosen.mixing, chosen.watch.rows)
-    network = Network(
-        encoder.tensors,
-        encoder.config,
-        frozen=chosen.frozen,
-        feature_layers=chosen.feature_layers,
-        heads={task: len(labels) for task, labels in LABELS.items()},
-    )
+    hidden = int(encoder.config["hidden_size"])
     with (
         Runner(graph, encoder.tokenizer_path, max_length=chosen.train_length) as runner,
-        ActivationStore(cache / "activations" / key, runner, network.hidden) as store,
+        ActivationStore(cache / "activations" / key, runner, hidden) as store,
     ):
+        yield Ground(encoder, pretrained, lessons, store)
+
+
+@contextmanager
+def prepared(
+    data: Path, cache: Path, run: Path, chosen: FineTuning, progress: Progress
+) -> Iterator[tuple[FineTuner, Encoder, PretrainedModel]]:
+    """A fine-tuner in ``run``, at its last checkpoint or at the start, with the encoder it begins from.
+
+    Raises:
+        ModelError: see :func:`laid`; or ``run`` holds another run.
+    """
+    with laid(data, cache, chosen, progress) as ground:
+        network = ground.network(chosen)
         progress("fitting the first heads", 0, 1)
-        yield FineTuner(network, store, lessons, chosen, run), encoder, pretrained
+        yield FineTuner(network, ground.store, ground.lessons, chosen, run), ground.encoder, ground.pretrained
 
 
 def _calibrated(task: str, head: Head, features: NDArray[np.float16], lessons: Lessons) -> HeadReport:

@@ -14,14 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.activations import ActivationStore
+from models.adversarial import adversarial_states
+from models.augmentation import augmented
+from models.auxiliary import Auxiliary
 from models.configuration import FineTuning
 from models.errors import ModelError, require
 from models.heads import fit_head
+from models.language_loss import LanguageTable
+from models.logging_board import Board
 from models.metrics import dev_score
 from models.mixture import Lesson, Lessons, Mixture, class_factors, targets
 from models.network import Network, masked_loss
 from models.optimisation import advance_average, make_optimizer, rate_factor, set_rates
+from models.precision import MixedPrecision
 from models.progress import Progress
+from models.translations import Pair, mine, translation_pairs
 
 __all__ = ["FineTuner", "Score", "Weights"]
 
@@ -65,6 +72,9 @@ class FineTuner:
         self.network, self.store, self.lessons, self.chosen, self.folder = network, store, lessons, chosen, folder
         self.mixture = Mixture(lessons, chosen.mixing, chosen.seed)
         self.tasks = network.tasks
+        self.mixed = MixedPrecision(chosen.methods.precision)
+        if self.mixed.device != "cpu":
+            network.move(self.mixed.device)
         first = self.mixture.of_pass(0)
         self.factors = {task: class_factors(targets(first, task)) for task in self.tasks}
         self.optimizer = make_optimizer(network, chosen.optimisation)
@@ -76,6 +86,8 @@ class FineTuner:
             self._torch.manual_seed(chosen.seed)
             # The last lessons of the first pass: the loss of the steps to come is then of texts the heads have not seen.
             self._start_heads(first[-chosen.probe :])
+        languages = LanguageTable([lang for _, lang in lessons.train])
+        self.auxiliary = Auxiliary(network, chosen.methods, languages, self._pairs(), chosen.seed)
 
     # -- the run ------------------------------------------------------------------------------------------------------
 
@@ -111,7 +123,7 @@ class FineTuner:
 
     def best(self) -> dict[str, Any]:
         """The averaged weights of the best dev score."""
-        return dict(self._torch.load(self.folder / "best.pt", weights_only=True))
+        return dict(self._torch.load(self.folder / "best.pt", weights_only=True, map_location="cpu"))
 
     # -- batches ------------------------------------------------------------------------------------------------------
 
@@ -141,36 +153,81 @@ class FineTuner:
 
     def _accumulate(self, batches: Sequence[Sequence[Lesson]]) -> float:
         """One step of the optimiser over ``batches``; returns the mean loss of a lesson."""
-        torch, chosen = self._torch, self.chosen.optimisation
+        chosen, methods = self.chosen.optimisation, self.chosen.methods
         rows = sum(map(len, batches))
         total = 0.0
-        for lessons in batches:
-            features = self._features(lessons)
-            logits = self.network.logits(features, dropout=chosen.dropout, samples=chosen.samples)
-            loss = sum(self._loss(task, logits[task], lessons) for task in self.tasks) / rows
-            loss.backward()
+        for number, lessons in enumerate(batches):
+            place = (self.step, number)
+            seen = self._changed(lessons, place) if methods.augmentation > 0 else lessons
+            states, lengths = self._states(seen)
+            if methods.adversarial > 0:
+                states.requires_grad_(True)
+            loss = self._whole_loss(states, lengths, seen, place) / rows
+            self.mixed.backward(loss)
             total += float(loss.detach())
-        torch.nn.utils.clip_grad_norm_(list(self.network.parameters.values()), chosen.clip)
+            if methods.adversarial > 0:
+                harder = adversarial_states(states, states.grad, methods.adversarial)
+                self.mixed.backward(self._whole_loss(harder, lengths, seen, place) / rows)
         set_rates(self.optimizer, rate_factor(self.step, chosen))
-        self.optimizer.step()
+        self.mixed.step(self.optimizer, list(self.network.parameters.values()), chosen.clip)
         self.optimizer.zero_grad()
         self.step += 1
         advance_average(self.average, self.network.parameters, self.step, chosen.average)
         return total
 
+    def _whole_loss(self, states: Any, lengths: Any, lessons: Sequence[Lesson], place: tuple[int, int]) -> Any:
+        """Sum over ``lessons`` of the losses of all tasks and of what the methods add."""
+        chosen = self.chosen.optimisation
+        features = self._forward(states, lengths)
+        logits = self.network.logits(features, dropout=chosen.dropout, samples=chosen.samples, told=self.auxiliary.told(lessons))
+        loss = sum(self._loss(task, logits[task], lessons) for task in self.tasks)
+        return sum(self.auxiliary.losses(features, lessons, place, self._text_features), loss)
+
+    def _changed(self, lessons: Sequence[Lesson], place: tuple[int, int]) -> list[Lesson]:
+        seen = augmented(lessons, self.chosen.methods.augmentation, f"{self.chosen.seed} {place}")
+        self.store.fill([lesson.text for lesson in seen])
+        return seen
+
     def _loss(self, task: str, logits: Any, lessons: Sequence[Lesson]) -> Any:
-        torch, taught = self._torch, targets(lessons, task)
+        torch, taught, place = self._torch, targets(lessons, task), self.mixed.place
         # A row of several possible classes counts once.
         single = taught.right.sum(1) == 1
         importance = np.where(single, self.factors[task][taught.right.argmax(1)], np.float32(1.0))
         losses = masked_loss(
-            logits, torch.from_numpy(taught.right), torch.from_numpy(taught.universe), smoothing=self.chosen.optimisation.smoothing
+            logits,
+            place(torch.from_numpy(taught.right)),
+            place(torch.from_numpy(taught.universe)),
+            smoothing=self.chosen.optimisation.smoothing,
         )
-        return self.chosen.optimisation.tasks.get(task, 1.0) * (losses * torch.from_numpy(importance)).sum()
+        return self.chosen.optimisation.tasks.get(task, 1.0) * (losses * place(torch.from_numpy(importance))).sum()
 
     def _features(self, lessons: Sequence[Lesson]) -> Any:
+        return self._forward(*self._states(lessons))
+
+    def _states(self, lessons: Sequence[Lesson]) -> tuple[Any, Any]:
         states, lengths = self.store.get([lesson.text for lesson in lessons])
-        return self.network.features(self._torch.from_numpy(states), self._torch.from_numpy(lengths))
+        return self.mixed.place(self._torch.from_numpy(states)), self.mixed.place(self._torch.from_numpy(lengths))
+
+    def _forward(self, states: Any, lengths: Any) -> Any:
+        with self.mixed.forward():
+            return self.network.features(states, lengths)
+
+    def _text_features(self, texts: Sequence[str]) -> Any:
+        states, lengths = self.store.get(texts)
+        return self._forward(self.mixed.place(self._torch.from_numpy(states)), self.mixed.place(self._torch.from_numpy(lengths)))
+
+    def _pairs(self) -> list[Pair]:
+        """Translations, found once with the network as it began and kept in the run's folder; none where they are not asked for."""
+        if self.chosen.methods.translations <= 0:
+            return []
+
+        def find() -> list[Pair]:
+            mean, deviation = (part.cpu().numpy() for part in (self.network.mean, self.network.deviation))
+            return mine(self.lessons.train, lambda lessons: (self._embed(lessons) - mean) / deviation)[0]
+
+        pairs = translation_pairs(self.folder / "translations.json", find)
+        self.store.fill([text for pair in pairs for text in pair])
+        return pairs
 
     def _embed(self, lessons: Sequence[Lesson]) -> NDArray[np.float32]:
         """Features of ``lessons`` under the present weights, without gradients."""
@@ -182,7 +239,7 @@ class FineTuner:
         with self._torch.no_grad():
             for start in range(0, len(order), DEV_BATCH):
                 rows = order[start : start + DEV_BATCH]
-                features[rows] = self._features([lessons[row] for row in rows]).numpy()
+                features[rows] = self._features([lessons[row] for row in rows]).cpu().numpy()
         return features
 
     # -- the start and the scores -------------------------------------------------------------------------------------
@@ -207,7 +264,8 @@ class FineTuner:
         self.network.parameters = self.average
         features = self._embed(self.lessons.dev)
         with self._torch.no_grad():
-            logits = {task: values.numpy() for task, values in self.network.logits(self._torch.from_numpy(features)).items()}
+            answered = self.network.logits(self.mixed.place(self._torch.from_numpy(features)))
+        logits = {task: values.cpu().numpy() for task, values in answered.items()}
         self.network.parameters = present
         scores = {}
         for task in self.tasks:
@@ -223,6 +281,11 @@ class FineTuner:
         with (self.folder / "history.jsonl").open("w", encoding="utf-8") as lines:
             lines.writelines(json.dumps(asdict(one)) + "\n" for one in self.history)
         self._checkpoint()
+        if self.chosen.watch.tensorboard:
+            with Board(self.folder / "tensorboard") as board:
+                board.write(
+                    score.step, {"loss": score.loss, "rate": score.rate, **{f"dev/{task}": value for task, value in scores.items()}}
+                )
         progress("scoring dev", 1, 1)
 
     # -- checkpoints --------------------------------------------------------------------------------------------------
@@ -243,6 +306,7 @@ class FineTuner:
             "deviation": self.network.deviation,
             "random": self._torch.get_rng_state(),
             "history": [asdict(score) for score in self.history],
+            "scaler": self.mixed.state(),
         }
         self._save("checkpoint.pt", content)
 
@@ -250,15 +314,16 @@ class FineTuner:
         path = self.folder / "checkpoint.pt"
         if not path.is_file():
             return False
-        content = self._torch.load(path, weights_only=True)
+        content = self._torch.load(path, weights_only=True, map_location="cpu")
         if content["configuration"] != self.chosen.digest():
             raise ModelError(f"{self.folder} holds a run of another configuration", mend="give another --run folder, or remove this one")
         with self._torch.no_grad():
             for name, value in self.network.parameters.items():
                 value.copy_(content["parameters"][name])
-        self.average = content["average"]
+        self.average = {name: self.mixed.place(value) for name, value in content["average"].items()}
         self.optimizer.load_state_dict(content["optimizer"])
-        self.network.mean, self.network.deviation = content["mean"], content["deviation"]
+        self.network.mean, self.network.deviation = (self.mixed.place(content[name]) for name in ("mean", "deviation"))
+        self.mixed.restore(content.get("scaler", {}))
         self._torch.set_rng_state(content["random"])
         self.step = int(content["step"])
         self.history = [Score(**score) for score in content["history"]]

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from models.errors import require
 from models.heads import Head
+from models.language_loss import EMBEDDING, HEAD_BIAS, HEAD_WEIGHT, PREFIX
+from models.lora import adapters, merged
 
 __all__ = ["Network", "masked_loss"]
 
@@ -37,6 +39,8 @@ class Network:
         frozen: how many lower layers are not part of this network; their states are its input.
         feature_layers: whose pooled states the heads see, each from ``frozen`` to the number of layers.
         heads: task -> number of classes.
+        lora: rank of the adapters that are trained in place of the layers; 0 trains the layers. ``lora_scale``: their factor.
+        languages: how many languages the auxiliary head and the embedding of :mod:`models.language_loss` have; 0 for neither.
     """
 
     def __init__(
@@ -47,6 +51,9 @@ class Network:
         frozen: int,
         feature_layers: tuple[int, ...],
         heads: Mapping[str, int],
+        lora: int = 0,
+        lora_scale: float = 2.0,
+        languages: int = 0,
     ) -> None:
         self._torch = require("torch")
         self.layers = range(frozen, int(config["num_hidden_layers"]))
@@ -60,15 +67,28 @@ class Network:
         self.mean = self._torch.zeros(width)
         self.deviation = self._torch.ones(width)
         self.parameters: dict[str, Any] = {}
-        for layer in self.layers:
-            for name in _layer_names(layer):
-                self._add(name, self._torch.from_numpy(tensors[name].copy()))
+        self.lora_scale = lora_scale
+        layers = {name: self._torch.from_numpy(tensors[name].copy()) for layer in self.layers for name in _layer_names(layer)}
+        #: What adapters are added to; empty where the layers themselves are trained.
+        self.base: dict[str, Any] = layers if lora else {}
+        for name, values in (adapters(layers, lora) if lora else layers).items():
+            self._add(name, values)
         for task, classes in heads.items():
             self._add(f"heads.{task}.weight", self._torch.zeros(classes, width))
             self._add(f"heads.{task}.bias", self._torch.zeros(classes))
+        if languages:
+            self._add(HEAD_WEIGHT, self._torch.zeros(languages, width))
+            self._add(HEAD_BIAS, self._torch.zeros(languages))
+            self._add(EMBEDDING, self._torch.zeros(languages, width))
 
     def _add(self, name: str, values: Any) -> None:
         self.parameters[name] = values.requires_grad_(True)
+
+    def move(self, device: str) -> None:
+        """Put every tensor on ``device``, a name of PyTorch's; before there is an optimiser."""
+        self.parameters = {name: value.detach().to(device).requires_grad_(True) for name, value in self.parameters.items()}
+        self.base = {name: value.to(device) for name, value in self.base.items()}
+        self.mean, self.deviation = self.mean.to(device), self.deviation.to(device)
 
     # -- forward ------------------------------------------------------------------------------------------------------
 
@@ -78,7 +98,7 @@ class Network:
         ``lengths`` int64 ``[batch]``: tokens of each row.
         """
         torch = self._torch
-        inside = torch.arange(states.shape[1])[None, :] < lengths[:, None]
+        inside = torch.arange(states.shape[1], device=states.device)[None, :] < lengths[:, None]
         mask = None if bool(inside.all()) else inside[:, None, None, :]
         share = (inside / lengths[:, None])[:, None, :].to(states.dtype)
         pooled = {}
@@ -88,18 +108,25 @@ class Network:
             states = self._layer(layer, states, mask)
             if layer + 1 in self.feature_layers:
                 pooled[layer + 1] = torch.bmm(share, states)[:, 0]
-        return torch.cat([pooled[layer] for layer in self.feature_layers], dim=1)
+        # Under mixed precision pooled states may be narrow; what follows is computed in fp32.
+        return torch.cat([pooled[layer] for layer in self.feature_layers], dim=1).float()
 
-    def logits(self, features: Any, *, dropout: float = 0.0, samples: int = 1) -> dict[str, Any]:
-        """Logits ``[batch, classes]`` of every task.
+    def standardised(self, features: Any) -> Any:
+        """``features`` on the scale that the heads read them at."""
+        return (features - self.mean) / self.deviation
+
+    def logits(self, features: Any, *, dropout: float = 0.0, samples: int = 1, told: Any = None) -> dict[str, Any]:
+        """Logits ``[batch, classes]`` of every task; ``told`` ``[batch, width]`` is added to the standardised features.
 
         With ``dropout`` the features are masked ``samples`` times and the logits averaged (multi-sample dropout, Inoue 2019,
         arXiv:1905.09788).
         """
         torch = self._torch
-        scaled = (features - self.mean) / self.deviation
+        scaled = self.standardised(features)
+        if told is not None:
+            scaled = scaled + told
         if dropout > 0:
-            masks = torch.nn.functional.dropout(torch.ones(samples, *scaled.shape), dropout)
+            masks = torch.nn.functional.dropout(torch.ones(samples, *scaled.shape, device=scaled.device), dropout)
             scaled = (scaled * masks).mean(0)
         linear = torch.nn.functional.linear
         return {task: linear(scaled, self.parameters[f"heads.{task}.weight"], self.parameters[f"heads.{task}.bias"]) for task in self.tasks}
@@ -117,39 +144,49 @@ class Network:
         return self._norm(self._linear(wide, f"{prefix}output.dense") + states, f"{prefix}output.LayerNorm")
 
     def _linear(self, values: Any, name: str) -> Any:
+        if self.base:
+            weight = merged(self.base[f"{name}.weight"], self.parameters, f"{name}.weight", self.lora_scale)
+            return self._torch.nn.functional.linear(values, weight, self.base[f"{name}.bias"])
         return self._torch.nn.functional.linear(values, self.parameters[f"{name}.weight"], self.parameters[f"{name}.bias"])
 
     def _norm(self, values: Any, name: str) -> Any:
-        weight, bias = self.parameters[f"{name}.weight"], self.parameters[f"{name}.bias"]
+        held = self.base or self.parameters
+        weight, bias = held[f"{name}.weight"], held[f"{name}.bias"]
         return self._torch.nn.functional.layer_norm(values, (self.hidden,), weight, bias, self.epsilon)
 
     # -- in and out ---------------------------------------------------------------------------------------------------
 
     def standardise(self, features: NDArray[np.float32]) -> None:
         """Take mean and deviation of ``features`` ``[n, width]`` as the fixed map before the heads."""
-        self.mean = self._torch.from_numpy(features.mean(axis=0))
-        self.deviation = self._torch.from_numpy(features.std(axis=0) + np.float32(1e-6))
+        self.mean = self._torch.from_numpy(features.mean(axis=0)).to(self.mean.device)
+        self.deviation = self._torch.from_numpy(features.std(axis=0) + np.float32(1e-6)).to(self.mean.device)
 
     def start_head(self, task: str, head: Head) -> None:
         """Let the head of ``task`` begin as ``head``, which reads unstandardised features."""
-        mean, deviation = self.mean.numpy(), self.deviation.numpy()
+        mean, deviation = self.mean.cpu().numpy(), self.deviation.cpu().numpy()
         with self._torch.no_grad():
             self.parameters[f"heads.{task}.weight"].copy_(self._torch.from_numpy((head.weights * deviation[:, None]).T.copy()))
             self.parameters[f"heads.{task}.bias"].copy_(self._torch.from_numpy(head.bias + mean @ head.weights))
 
     def heads(self, values: Mapping[str, Any]) -> dict[str, Head]:
         """The heads on unstandardised features; ``values``: parameters of this network, or an average of them."""
-        mean, deviation = self.mean.numpy(), self.deviation.numpy()
+        mean, deviation = self.mean.cpu().numpy(), self.deviation.cpu().numpy()
         made = {}
         for task in self.tasks:
-            weights = values[f"heads.{task}.weight"].detach().numpy().T / deviation[:, None]
-            bias = values[f"heads.{task}.bias"].detach().numpy() - mean @ weights
+            weights = values[f"heads.{task}.weight"].detach().cpu().numpy().T / deviation[:, None]
+            bias = values[f"heads.{task}.bias"].detach().cpu().numpy() - mean @ weights
             made[task] = Head(weights.astype(np.float32), bias.astype(np.float32))
         return made
 
     def tensors(self, values: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
-        """The encoder's trained tensors under their Hugging Face names."""
-        return {name: value.detach().numpy().copy() for name, value in values.items() if not name.startswith("heads.")}
+        """The encoder's trained tensors under their Hugging Face names, adapters merged into them."""
+        if self.base:
+            whole = {name: value for name, value in self.base.items() if value.ndim == 2}
+            values = {
+                name: merged(value, {key: one.to(value.device) for key, one in values.items()}, name, self.lora_scale)
+                for name, value in whole.items()
+            }
+        return {name: value.detach().cpu().numpy().copy() for name, value in values.items() if not name.startswith(("heads.", PREFIX))}
 
 
 def masked_loss(logits: Any, targets: Any, universe: Any, *, smoothing: float = 0.0) -> Any:
