@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Literal, get_args
 
-from models.artifact import Artifact, load_artifact
+from models.artifact import CALIBRATION, Artifact, load_artifact
 from models.errors import ModelError
 from models.export import declare_heads, serving_graph
 from models.graph import EncoderGraph
@@ -51,12 +51,16 @@ def write_variant(artifact: Artifact, restored: Restored, precision: ExportPreci
     root.mkdir(parents=True, exist_ok=True)
     content = variant_graph(restored, precision).model().SerializeToString(deterministic=True)
     (root / "model.onnx").write_bytes(content)
-    beside = [name for name in artifact.sha256 if name != "model.onnx"]
-    for name in beside:
-        shutil.copyfile(artifact.root / name, root / name)
-    digests = {name: file_sha256(root / name) for name in ("model.onnx", *beside)}
     config = json.loads((artifact.root / "config.json").read_text(encoding="utf-8"))
     name = artifact.model_id.partition("+")[0].removesuffix(f"-{config.get('precision', 'int8')}")
-    config |= {"model_id": f"{name}-{precision}+{digests['model.onnx'][:8]}", "precision": precision, "sha256": digests}
+    model_id = f"{name}-{precision}+{file_sha256(root / 'model.onnx')[:8]}"
+    shutil.copyfile(artifact.tokenizer_path, root / "tokenizer.json")
+    if CALIBRATION in artifact.sha256:
+        # Temperatures and thresholds were measured on the artifact; its variant answers alike, and says where they are from.
+        record = json.loads(artifact.calibration_path.read_text(encoding="utf-8"))
+        record |= {"model_id": model_id, "measured_on": record.get("measured_on", artifact.model_id)}
+        (root / CALIBRATION).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    digests = {name: file_sha256(root / name) for name in ("model.onnx", "tokenizer.json", CALIBRATION) if name in artifact.sha256}
+    config |= {"model_id": model_id, "precision": precision, "sha256": digests}
     (root / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return load_artifact(root)

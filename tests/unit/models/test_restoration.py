@@ -9,12 +9,14 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from models.artifact import Artifact
+from models.artifact import Artifact, load_artifact
+from models.calibration_record import load_calibration
 from models.encoder import Encoder
 from models.errors import ModelError
 from models.export import write_artifact
 from models.heads import Head
 from models.portable import OPSET, PortableGraph
+from models.pretrained import file_sha256
 from models.quantization import quantize_blocks, quantize_rows
 from models.restoration import restore, with_weights
 from models.variants import export_precision, variant_graph, write_variant
@@ -125,6 +127,20 @@ def test_a_variant_is_a_model_folder_of_its_own(artifact: Artifact, tmp_path: Pa
     assert json.loads((made.root / "config.json").read_text(encoding="utf-8"))["precision"] == "fp16"
     with pytest.raises(ModelError, match="is the artifact that is exported"):
         write_variant(artifact, restore(artifact), "fp16", artifact.root)
+
+
+def test_a_variant_keeps_its_calibration_and_says_where_it_is_from(artifact: Artifact, tmp_path: Path) -> None:
+    config = json.loads((artifact.root / "config.json").read_text(encoding="utf-8"))
+    record = {"model_id": artifact.model_id, "sureness": 0.9, "least_coverage": 0.2, "heads": {}}
+    artifact.calibration_path.write_text(json.dumps(record), encoding="utf-8")
+    config["sha256"]["calibration.json"] = file_sha256(artifact.calibration_path)
+    (artifact.root / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    made = write_variant(load_artifact(artifact.root), restore(artifact), "fp32", tmp_path / "float")
+    made.verify()
+    calibration = load_calibration(made)
+    assert calibration is not None
+    assert calibration.model_id == made.model_id
+    assert json.loads(made.calibration_path.read_text(encoding="utf-8"))["measured_on"] == artifact.model_id
 
 
 def test_unquantised_weights_take_the_place_of_the_restored(artifact: Artifact, encoder: Encoder) -> None:
