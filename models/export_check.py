@@ -36,7 +36,7 @@ BOUNDS: Mapping[ExportPrecision, Bounds] = MappingProxyType(
     {
         "fp32": Bounds(distance=1e-5, agreement=0.998, cosine=0.99999),
         "fp16": Bounds(distance=2e-3, agreement=0.99, cosine=0.9995),
-        "int8": Bounds(distance=3e-2, agreement=0.93, cosine=0.97),
+        "int8": Bounds(distance=3e-2, agreement=0.9, cosine=0.97),
     }
 )
 
