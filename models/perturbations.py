@@ -6,6 +6,8 @@ import random
 import unicodedata
 from collections.abc import Callable, Mapping
 
+from models.casing import unshouted
+
 __all__ = ["PERTURBATIONS", "Perturbation"]
 
 #: Changes a text; returns it as it is where the change means nothing to its script.
@@ -43,6 +45,10 @@ def _upper(text: str, chance: random.Random) -> str:
     return text.upper()
 
 
+def _replaced_upper(text: str, chance: random.Random) -> str:
+    return unshouted(text.upper())
+
+
 def _lower(text: str, chance: random.Random) -> str:
     return text.lower()
 
@@ -66,6 +72,7 @@ def _raw_noise(text: str, chance: random.Random) -> str:
 PERTURBATIONS: Mapping[str, Perturbation] = {
     "typos": _typos,
     "all capitals": _upper,
+    "all capitals, as the service passes them": _replaced_upper,
     "all small letters": _lower,
     "neutral emoji": _emoji,
     "mention and address, as the service passes them": _replaced_noise,

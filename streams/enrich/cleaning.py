@@ -1,7 +1,8 @@
 """Clean text: what is stored, and what the model reads.
 
 Stored text keeps its addresses and mentions; the model text replaces them as TweetEval does (``http``, ``@user``), so that
-a model never learns a person's name or a tracking link. Composed by NFC, not NFKC: NFKC folds characters that scripts need.
+a model never learns a person's name or a tracking link, and says in small letters what is all in capitals. Composed by NFC, not
+NFKC: NFKC folds characters that scripts need.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import re
 import unicodedata
 
 import nh3
+
+from models.casing import unshouted
 
 __all__ = ["LEAD", "MENTION", "URL", "clean", "has_words", "model_text", "plain", "width"]
 
@@ -129,7 +132,7 @@ def _without_signature(marked: str) -> str:
 
 
 def model_text(title: str, text: str, limit: int = LEAD) -> str:
-    """What the model reads: the title and as much of the lead as fits.
+    """What the model reads: the title and as much of the lead as fits, each in small letters if it is all in capitals.
 
     Args:
         title: clean title; may be empty.
@@ -137,9 +140,9 @@ def model_text(title: str, text: str, limit: int = LEAD) -> str:
         limit: greatest width in columns (wide characters fill two). Cut after a sentence where one ends in the second half, else
             between words, else (scripts without blanks) between characters; never between a letter and its marks.
     """
-    head = plain(title[: 2 * limit], url="http", mention="@user")
+    head = unshouted(plain(title[: 2 * limit], url="http", mention="@user"))
     # Markup residue may take half of the text: read more than is kept, but never a whole book.
-    lead = plain(text[: 6 * limit], url="http", mention="@user")
+    lead = unshouted(plain(text[: 6 * limit], url="http", mention="@user"))
     if head and lead[: len(head)].casefold() == head.casefold():
         head, lead = "", head + lead[len(head) :]
     if not head or not lead:

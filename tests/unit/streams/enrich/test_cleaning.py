@@ -154,3 +154,13 @@ def test_hostile_text_takes_no_more_than_its_length(piece: str) -> None:
 
 def test_plain_drops_addresses_by_default() -> None:
     assert plain("read https://a.example now @me") == "read now"
+
+
+def test_a_headline_in_capitals_is_read_in_small_letters_and_the_lead_as_it_is() -> None:
+    read = model_text("SHARES OF ACME PLUNGE AFTER WARNING", "ACME Corp. of New York said on Monday that @ceo resigned.")
+    assert read == "Shares of acme plunge after warning. ACME Corp. of New York said on Monday that @user resigned."
+
+
+def test_a_lead_that_repeats_the_title_in_other_capitals_is_read_once() -> None:
+    read = model_text("BANK OF NOWHERE FREEZES DEPOSITS", "Bank of Nowhere freezes deposits. Customers queue.")
+    assert read == "Bank of nowhere freezes deposits. Customers queue."
