@@ -13,7 +13,7 @@ import numpy as np
 
 from models.artifact import Artifact
 from models.cascade import Plan, Scorer, Stage, answer, file_digest, open_stage
-from models.cascade_fitting import NEVER, Fitted, Judged, Thresholds, best_within, fit_thresholds, judge
+from models.cascade_fitting import BUDGETS, NEVER, Fitted, Judged, Thresholds, best_within, fit_thresholds, judge
 from models.cascade_mix import NewsMix
 from models.inference import Encoder, Scores
 from models.progress import Progress
@@ -106,7 +106,7 @@ def _cut(scores: Scores, rows: slice | np.ndarray[Any, Any]) -> Scores:
 
 def _point(name: str, held: Judged, thresholds: Thresholds, documents: float) -> Point:
     stage = held.stage(thresholds)
-    whole, found = held.whole(), held.macro_f1(stage)
+    whole, found = held.whole, held.macro_f1(stage)
     share = np.bincount(stage, minlength=len(thresholds) + 1) / max(1, len(stage))
     lost = {task: round(whole[task] - found[task], 2) for task in whole}
     scores = {task: round(value, 2) for task, value in found.items()}
@@ -160,9 +160,9 @@ def build_cascade(
         timing = mix.timed(timed)
         pace = speeds(dict(zip(names, scorers, strict=True)), timing, rounds, progress)
         progress("choosing thresholds", 0, 1)
-        fitted = fit_thresholds(fit, [1 / pace[name] for name in names])
+        fitted = fit_thresholds(fit, [1 / pace[name] for name in names], (*BUDGETS, most))
         best = best_within(fitted, most)
-        tried = _distinct([*fitted, best])
+        tried = _distinct(fitted)
         cascades = {name: _gates(files, scorers[:-1], one.thresholds) for name, one in tried.items()}
         runs = {name: _cascade(gates, encoder.score) for name, gates in cascades.items()}
         documents = speeds(runs, timing, rounds, progress)

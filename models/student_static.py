@@ -49,7 +49,7 @@ class StaticTraining:
     labelled: int = 300_000
     passes: int = 4
     batch: int = 256
-    table_rate: float = 3e-3
+    table_rate: float = 1e-2
     rate: float = 1e-3
     dropout: float = 0.2
     soft: float = 1.0

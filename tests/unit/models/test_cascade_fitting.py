@@ -50,25 +50,22 @@ def test_a_row_pays_for_every_stage_it_was_shown_to() -> None:
 
 
 @given(st.integers(0, 30), st.sampled_from([0.0, 0.5, 1.5]))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 def test_what_is_chosen_loses_no_more_than_was_allowed_and_more_leave_is_never_slower(seed: int, most: float) -> None:
-    fitted = fit_thresholds(judged(300, seed), SECONDS, (0.02, 0.2))
+    fitted = fit_thresholds(judged(200, seed), SECONDS, (most, most + 1))
     best, looser = best_within(fitted, most), best_within(fitted, most + 1)
     assert best.worst <= most
     assert looser.time <= best.time <= 1.0
 
 
 def test_a_careful_cascade_is_slower_and_loses_less_than_a_careless_one() -> None:
-    fitted = fit_thresholds(judged(), SECONDS, (0.003, 4.0))
-    assert fitted[0].thresholds == ((NEVER, NEVER), (NEVER, NEVER))
-    assert fitted[0].worst == 0
-    careful, careless = fitted[1:]
-    assert careless.time < 0.3 < careful.time
-    assert careful.worst < 0.5 < careless.worst
+    careful, careless = fit_thresholds(judged(400), SECONDS, (10.0, 0.2))
+    assert careful.worst <= 0.2 < careless.worst <= 10.0
+    assert careless.time < careful.time < 1.0
 
 
 def test_a_stage_that_is_as_dear_as_the_encoder_is_left_out() -> None:
-    best = best_within(fit_thresholds(judged(), (0.01, 1.0, 1.0), (0.05,)), 5.0)
+    (best,) = fit_thresholds(judged(400), (0.01, 1.0, 1.0), (5.0,))
     assert best.thresholds[1] == (NEVER, NEVER)
     assert best.thresholds[0] != (NEVER, NEVER)
 
