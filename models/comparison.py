@@ -119,7 +119,8 @@ def compare(
         right = second[1].get(name)
         if right is None or list(right.langs) != list(left.langs) or not np.array_equal(right.labels, left.labels):
             raise ModelError(f"the two models were not measured on the same rows of {name}", mend="score both with the same data and limit")
-        classes = left.probabilities.shape[1]
+        # An adapted model may know classes that the other one lacks.
+        classes = max(one.probabilities.shape[1] for one in (left, right))
         rows = _draws(left.langs, draws, np.random.default_rng(seed))
         confusions = [_confusions(left.labels, one.probabilities.argmax(1), classes, rows) for one in (left, right)]
         for metric, measured in METRICS[left.task]:

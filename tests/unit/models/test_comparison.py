@@ -76,3 +76,11 @@ def test_other_rows_are_refused() -> None:
         compare(("a", {"s": scored([0, 1], [0, 1])}), ("b", {"s": scored([1, 1], [0, 1])}))
     with pytest.raises(ModelError, match="same rows"):
         compare(("a", {"s": scored([0, 1], [0, 1])}), ("b", {}))
+
+
+def test_a_model_with_a_class_more_can_be_compared() -> None:
+    labels = [0, 1, 2] * 20
+    narrow = ScoredSet("sentiment", ["en"] * 60, np.array(labels), np.eye(3, dtype=np.float32)[labels])
+    wide = ScoredSet("sentiment", ["en"] * 60, np.array(labels), np.eye(5, dtype=np.float32)[[4, 1, 2] * 20])
+    found = compare(("a", {"s": narrow}), ("b", {"s": wide})).differences[0]
+    assert (found.first, found.second) == (100, pytest.approx(200 / 3))
