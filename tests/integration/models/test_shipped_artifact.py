@@ -11,6 +11,7 @@ from models.artifact import Artifact
 from models.data import SENTIMENT_LABELS
 from models.export import MAX_BYTES
 from models.inference import Encoder
+from models.replay import REPLAY_FILE, load_replay
 from models.topics import TOPIC_LABELS
 
 #: (language, negative, positive): plain statements, finance and daily life.
@@ -131,3 +132,7 @@ def test_recorded_figures_belong_to_this_model_and_beat_the_floor(artifact: Arti
         # A temperature is fitted on the likelihood: on a head that is calibrated already the error may move by a hair either way.
         assert head["ece_after"] <= head["ece_before"] + 0.01
         assert head["ece_after"] < 0.05
+
+
+def test_the_replay_file_is_of_this_model(artifact: Artifact) -> None:
+    load_replay(artifact.root / REPLAY_FILE).belongs_to(artifact)
