@@ -67,7 +67,7 @@ def dev_examples(data: Path, task: str, allowed: Limit) -> list[Example]:
     """At most ``allowed(source, language)`` dev rows of each train set and language whose label is one of all classes of ``task``.
 
     Two-class sets are left out: a set without neutral texts cannot show the most common error, a tone seen where there is none. So are
-    the rows of :data:`MISLABELLED`.
+    languages whose rows have one class only (for event most say "other"), and the rows of :data:`MISLABELLED`.
 
     Raises:
         ModelError: there is no train folder, or it holds a label or source that the tables do not know.
@@ -77,7 +77,11 @@ def dev_examples(data: Path, task: str, allowed: Limit) -> list[Example]:
     if not paths:
         raise ModelError(f"no sets with {kind} under {data / 'train'}", mend="give the folder that holds train/ with --data")
     rows = [one for path in paths for one in examples((row for row in read_rows(path) if row.split == "dev"), task)]
-    return choose((one for one in rows if one.label is not None and (one.source, one.lang) not in MISLABELLED), allowed)
+    told = [one for one in rows if one.label is not None and (one.source, one.lang) not in MISLABELLED]
+    classes: defaultdict[str, set[int]] = defaultdict(set)
+    for one in told:
+        classes[one.lang].update(one.targets)
+    return choose((one for one in told if len(classes[one.lang]) > 1), allowed)
 
 
 def _allowed(limit: int, task: str) -> Limit:

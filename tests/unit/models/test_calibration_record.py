@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.artifact import Artifact, load_artifact
-from models.calibrating import Rules, fit_head, write_calibration
+from models.calibrating import MISLABELLED, Rules, dev_examples, fit_head, write_calibration
 from models.calibration import at_temperature, expected_calibration_error, softmax
 from models.calibration_record import Calibration, HeadCalibration, Reliance, load_calibration
 from models.errors import ModelError
@@ -154,3 +154,24 @@ def test_a_head_is_fitted_by_group_and_its_languages_are_judged_one_by_one() -> 
     of = Calibration("m", 0.9, 0.5, {"sentiment": head})
     after = of.apply("sentiment", probabilities, languages)
     assert expected_calibration_error(after, labels) < expected_calibration_error(probabilities, labels) - 0.02
+
+
+def test_dev_rows_that_cannot_show_an_error_are_left_out(tmp_path: Path) -> None:
+    def write(kind: str, name: str, rows: list[tuple[str, str, str]]) -> None:
+        folder = tmp_path / "train" / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        records = [
+            {"text": f"{label} {lang} {split} {index}", "label": label, "lang": lang, "source": name, "split": split}
+            for index, (label, lang, split) in enumerate(rows)
+        ]
+        (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, records)))
+
+    tones = [("negative", "en", "dev"), ("positive", "en", "dev"), ("neutral", "en", "train"), ("neutral", "de", "dev")]
+    write("sentiment_general", "umsab", [*tones, ("negative", "hi", "dev"), ("positive", "hi", "dev")])
+    write("sentiment_general", "mozetic_tweets", [("negative", "pl", "dev"), ("positive", "pl", "dev")])
+    found = dev_examples(tmp_path, "sentiment", lambda source, lang: 10)
+    assert sorted((one.lang, one.targets) for one in found) == [("en", (0,)), ("en", (2,))]
+    assert ("umsab", "hi") in MISLABELLED
+    assert len(dev_examples(tmp_path, "sentiment", lambda source, lang: 1)) == 1
+    with pytest.raises(ModelError, match="no sets with topic"):
+        dev_examples(tmp_path, "topic", lambda source, lang: 10)
