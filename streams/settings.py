@@ -133,10 +133,10 @@ class ScoringSettings(_Section):
         None, description="Model folder; absent: the one that is shipped", examples=["models/artifacts/bellwether-base"]
     )
     abstain: Literal["off", "languages", "confidence"] = Field(
-        "confidence",
+        "languages",
         description="Which documents go on unscored, with the reason: languages: those in languages that the model is not vouched for; "
         "confidence: also those it is too unsure of; off: none",
-        examples=["languages"],
+        examples=["confidence"],
     )
 
 
