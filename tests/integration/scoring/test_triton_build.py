@@ -57,7 +57,8 @@ def _stand_in(repository: Path, artifact: Artifact) -> None:
     """What ``_write_graph`` leaves, with the int8 artifact and a Python model under it."""
     folder = repository / GRAPH
     shutil.copytree(artifact.root, folder / "1")
-    config = graph_config([("sentiment", 3), ("topic", len(artifact.topic_labels)), ("embedding", 384)], artifact.max_length)
+    widths = [(head, len(artifact.labels(head))) for head in ("sentiment", "topic", "event")]
+    config = graph_config([*widths, ("embedding", 384)], artifact.max_length)
     config.backend, config.default_model_filename = "python", ""
     config.ClearField("optimization")
     del config.instance_group[:]

@@ -258,6 +258,9 @@ def _other_model(artifact: Artifact, folder: Path) -> Path:
     """The same graph under another name, and with its topics in other words."""
     shutil.copytree(artifact.root, folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    # A calibration belongs to one model id.
+    (folder / "calibration.json").unlink()
+    del config["sha256"]["calibration.json"]
     config |= {"model_id": "other-2+00000000", "topic_labels": [f"topic {number}" for number in range(len(config["topic_labels"]))]}
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     return folder

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import structlog
 
+from streams import patience
 from streams.alerts.life.commands import Silence, SilenceMatcher
 from streams.embedded.journal import JournalLedger, JournalStateStore
 from streams.errors import SettingsError, TransientError
 from streams.ledger import KafkaLedger
 from streams.service import Service
 from streams.settings import Settings, load_settings
-from streams.stages import delivery
 from streams.stages.contract import Delivery, Record
 from streams.stages.notify import SETTLE_SECONDS
 
@@ -58,8 +58,8 @@ class Sink:
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(delivery, "WAIT_INITIAL", 0.01)
-    monkeypatch.setattr(delivery, "WAIT_MAX", 0.02)
+    monkeypatch.setattr(patience, "WAIT_INITIAL", 0.01)
+    monkeypatch.setattr(patience, "WAIT_MAX", 0.02)
 
 
 def _settings(*agents: str, journal: Path | None = None, **changes: Any) -> Settings:
