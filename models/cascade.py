@@ -23,7 +23,21 @@ from models.errors import ModelError
 from models.inference import Encoder, Runner, Scores
 from models.static_model import StaticModel
 
-__all__ = ["PLAN", "STATIC", "Cascade", "Plan", "Scorer", "Stage", "Staged", "answer", "file_digest", "open_stage", "read_plan", "sure"]
+__all__ = [
+    "PLAN",
+    "STATIC",
+    "Cascade",
+    "Plan",
+    "Scorer",
+    "Stage",
+    "Staged",
+    "answer",
+    "blended",
+    "file_digest",
+    "open_stage",
+    "read_plan",
+    "sure",
+]
 
 PLAN = "cascade.json"
 STATIC = "static.npz"
@@ -49,10 +63,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """The stages before the encoder of ``model_id``, in the order they are asked. The encoder answers what they leave."""
+    """The stages before the encoder of ``model_id``, in the order they are asked. The encoder answers what they leave.
+
+    ``blend``: share of the first stage in that answer, for sentiment and topic: the two err on different texts, and their mean on fewer.
+    """
 
     model_id: str
     stages: tuple[Stage, ...]
+    blend: tuple[float, float] = (0.0, 0.0)
 
 
 class Staged(NamedTuple):
@@ -68,13 +86,24 @@ def sure(scores: Scores, stage: Stage) -> NDArray[np.bool_]:
     return enough
 
 
-def answer(gates: Sequence[tuple[Stage, Scorer]], last: Scorer, texts: Sequence[str]) -> Staged:
-    """Ask each of ``gates`` about what those before it left, and ``last`` about the rest."""
+def blended(encoder: Scores, first: Scores, blend: tuple[float, float]) -> Scores:
+    """The encoder's probabilities with a share ``blend`` (sentiment, topic) of the first stage's; the embedding is the encoder's."""
+    sentiment, topic = (np.float32(share) for share in blend)
+    mixed = encoder.sentiment + sentiment * (first.sentiment - encoder.sentiment)
+    return Scores(mixed, encoder.topic + topic * (first.topic - encoder.topic), encoder.embedding)
+
+
+def answer(gates: Sequence[tuple[Stage, Scorer]], last: Scorer, texts: Sequence[str], blend: tuple[float, float] = (0.0, 0.0)) -> Staged:
+    """Ask each of ``gates`` about what those before it left, and ``last`` about the rest, whose answer is :func:`blended`."""
     stage = np.full(len(texts), len(gates), np.int64)
     waiting = np.arange(len(texts))
     whole: Scores | None = None
+    first: Scores | None = None
     for number, (gate, scorer) in enumerate([*gates, (None, last)]):
         scores = scorer([texts[row] for row in waiting])
+        first = first or scores
+        if gate is None:
+            scores = blended(scores, Scores(*(part[waiting] for part in first)), blend)
         answered = np.ones(len(waiting), np.bool_) if gate is None else sure(scores, gate)
         whole = whole or Scores(*(np.zeros((len(texts), part.shape[1]), np.float32) for part in scores))
         stage[waiting[answered]] = number
@@ -114,7 +143,8 @@ def read_plan(artifact: Artifact) -> Plan:
             Stage(str(one["name"]), str(one["file"]), str(one["sha256"]), float(one["sentiment"]), float(one["topic"]))
             for one in raw["stages"]
         )
-        plan = Plan(str(raw["model_id"]), stages)
+        sentiment, topic = raw["blend"]
+        plan = Plan(str(raw["model_id"]), stages, (float(sentiment), float(topic)))
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path} is no plan of a cascade: {error!r}", mend=MEND) from error
     if plan.model_id != artifact.model_id:
@@ -193,4 +223,4 @@ class Cascade:
 
     def staged(self, texts: Sequence[str]) -> Staged:
         """:meth:`score`, and which stage answered each text."""
-        return answer(self._stages, self._encoder.score, texts)
+        return answer(self._stages, self._encoder.score, texts, self.plan.blend)

@@ -10,16 +10,34 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from models.cascade import blended
 from models.data import Example
 from models.inference import Scores
 
-__all__ = ["BUDGETS", "NEVER", "TASKS", "Fitted", "Judged", "Thresholds", "best_within", "fit_thresholds", "judge", "measured"]
+__all__ = [
+    "ASKED",
+    "BLENDS",
+    "BUDGETS",
+    "NEVER",
+    "TASKS",
+    "Fitted",
+    "Judged",
+    "Thresholds",
+    "best_blend",
+    "best_within",
+    "fit_thresholds",
+    "judge",
+    "measured",
+]
 
 #: Sentiment and topic: a text is answered when both are sure.
 TASKS = ("sentiment", "topic")
 
 #: No probability reaches it: a stage with this threshold is not asked at all.
 NEVER = 1.01
+
+#: Nor this: the first stage is asked, for the sake of the blend, and answers nothing.
+ASKED = 1.005
 
 #: Candidates of a threshold: this many quantiles of the confidences that occur.
 CANDIDATES = 13
@@ -29,6 +47,9 @@ BUDGETS = (0.0, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 
 #: Shares of the whole encoder's time that a point of macro-F1 is worth while the ground is explored, from careful to careless.
 _PRICES = (0.5, 0.1, 0.02)
+#: Candidates of the share of the first stage in the encoder's answer.
+BLENDS = tuple(step / 20 for step in range(11))
+
 _ROUNDS = 3
 
 #: A threshold for each of :data:`TASKS`, a pair for each stage before the last.
@@ -40,12 +61,14 @@ class Judged:
     """What every stage says of ``n`` rows, the last stage being the whole encoder.
 
     ``confidence`` ``[stages, tasks, n]``: probability of the best class. ``predicted`` ``[stages, tasks, n]``: that class.
-    ``labels`` ``[tasks, n]``: the right class, -1 where the row has no label for the task.
+    ``labels`` ``[tasks, n]``: the right class, -1 where the row has no label for the task. ``alone`` ``[tasks, n]``: the class that the
+    encoder says without the blend; what a cascade loses is against that.
     """
 
     confidence: NDArray[np.float32]
     predicted: NDArray[np.int64]
     labels: NDArray[np.int64]
+    alone: NDArray[np.int64]
 
     @cached_property
     def labelled(self) -> list[NDArray[np.int64]]:
@@ -54,8 +77,10 @@ class Judged:
 
     @cached_property
     def whole(self) -> dict[str, float]:
-        """Macro-F1 of the last stage alone."""
-        return self.macro_f1(np.full(self.labels.shape[1], len(self.confidence) - 1, np.int64))
+        """Macro-F1 of the encoder alone."""
+        rows = dict(zip(TASKS, self.labelled, strict=True))
+        pairs = {task: (self.alone[number, rows[task]], self.labels[number, rows[task]]) for number, task in enumerate(TASKS)}
+        return {task: _macro_f1(*pair) for task, pair in pairs.items() if len(pair[0])}
 
     def stage(self, thresholds: Thresholds) -> NDArray[np.int64]:
         """Which stage answers each row ``[n]``."""
@@ -84,17 +109,36 @@ def _macro_f1(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
     return 100 * float((2 * np.diagonal(table)[present] / totals[present]).mean())
 
 
-def judge(scores: Sequence[Scores], labelled: Sequence[Example]) -> Judged:
-    """``scores`` of each stage for the ``labelled`` rows and, behind them, any number of rows without label."""
-    probabilities = [[np.asarray(getattr(one, task)) for task in TASKS] for one in scores]
-    labels = np.full((len(TASKS), len(scores[0].sentiment)), -1, np.int64)
+def _labels(rows: int, labelled: Sequence[Example]) -> NDArray[np.int64]:
+    labels = np.full((len(TASKS), rows), -1, np.int64)
     for row, example in enumerate(labelled):
         if example.label is not None and example.task in TASKS:
             labels[TASKS.index(example.task), row] = example.label
+    return labels
+
+
+def best_blend(first: Scores, encoder: Scores, labelled: Sequence[Example]) -> tuple[float, float]:
+    """The shares of the first stage, of :data:`BLENDS`, whose :func:`models.cascade.blended` answers have the highest macro-F1."""
+    labels = _labels(len(first.sentiment), labelled)
+    found: dict[str, float] = dict.fromkeys(TASKS, 0.0)
+    for number, task in enumerate(TASKS):
+        rows = np.flatnonzero(labels[number] >= 0)
+        if len(rows):
+            mixed = [getattr(blended(encoder, first, (share, share)), task)[rows].argmax(axis=1) for share in BLENDS]
+            # Where two are equal the smaller share is taken.
+            found[task] = BLENDS[int(np.argmax([_macro_f1(one, labels[number, rows]) for one in mixed]))]
+    return found["sentiment"], found["topic"]
+
+
+def judge(scores: Sequence[Scores], labelled: Sequence[Example], blend: tuple[float, float] = (0.0, 0.0)) -> Judged:
+    """``scores`` of each stage for the ``labelled`` rows and, behind them, any number of rows without label."""
+    stages = [*scores[:-1], blended(scores[-1], scores[0], blend)]
+    probabilities = [[np.asarray(getattr(one, task)) for task in TASKS] for one in stages]
     return Judged(
         np.array([[part.max(axis=1) for part in one] for one in probabilities], np.float32),
         np.array([[part.argmax(axis=1) for part in one] for one in probabilities], np.int64),
-        labels,
+        _labels(len(scores[0].sentiment), labelled),
+        np.array([getattr(scores[-1], task).argmax(axis=1) for task in TASKS], np.int64),
     )
 
 
@@ -132,7 +176,8 @@ def _candidates(judged: Judged, number: int) -> list[tuple[float, float]]:
     """Pairs of thresholds of one stage: quantiles of its confidences, cut to four decimals as they will be written."""
     quantiles = [np.quantile(judged.confidence[number, task], np.linspace(0, 1, CANDIDATES)) for task in range(len(TASKS))]
     steps = [sorted({float(np.floor(one * 1e4) / 1e4) for one in values}) for values in quantiles]
-    return [(NEVER, NEVER), *((first, second) for first in steps[0] for second in steps[1])]
+    silent = ASKED if number == 0 else NEVER
+    return [(silent, silent), *((first, second) for first in steps[0] for second in steps[1])]
 
 
 def _priced(price: float) -> Callable[[Fitted], float]:
@@ -164,10 +209,10 @@ def _descend(start: Fitted, judged: Judged, seconds: Sequence[float], worth: Cal
 def fit_thresholds(judged: Judged, seconds: Sequence[float], budgets: Sequence[float] = BUDGETS) -> list[Fitted]:
     """The fastest cascade found for each of ``budgets``, points of macro-F1 lost at most where most are lost; the careful ones first.
 
-    The ground is explored by coordinate descent on time plus a price for each point lost, from a cascade that asks none but the last;
+    The ground is explored by coordinate descent on time plus a price for each point lost, from a cascade where only the encoder answers;
     from the best that was met within each budget a second descent, on time alone, keeps to that budget.
     """
-    known = [measured(judged, tuple((NEVER, NEVER) for _ in seconds[:-1]), seconds)]
+    known = [measured(judged, ((ASKED, ASKED), *((NEVER, NEVER) for _ in seconds[2:])), seconds)]
     start = known[0]
     for price in _PRICES:
         worth = _priced(price)

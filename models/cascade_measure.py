@@ -13,7 +13,7 @@ import numpy as np
 
 from models.artifact import Artifact
 from models.cascade import Plan, Scorer, Stage, answer, file_digest, open_stage
-from models.cascade_fitting import BUDGETS, NEVER, Fitted, Judged, Thresholds, best_within, fit_thresholds, judge
+from models.cascade_fitting import BUDGETS, NEVER, Fitted, Judged, Thresholds, best_blend, best_within, fit_thresholds, judge
 from models.cascade_mix import NewsMix
 from models.inference import Encoder, Scores
 from models.progress import Progress
@@ -122,8 +122,8 @@ def _gates(files: Sequence[StageFile], scorers: Sequence[Scorer], thresholds: Th
     ]
 
 
-def _cascade(gates: Sequence[tuple[Stage, Scorer]], last: Scorer) -> Scorer:
-    return lambda texts: answer(gates, last, texts).scores
+def _cascade(gates: Sequence[tuple[Stage, Scorer]], last: Scorer, blend: tuple[float, float]) -> Scorer:
+    return lambda texts: answer(gates, last, texts, blend).scores
 
 
 def _alone(number: int, stages: int) -> Thresholds:
@@ -155,21 +155,25 @@ def build_cascade(
         scores = [_scored(scorer, texts, name, progress) for name, scorer in zip(names, scorers, strict=True)]
         fit_rows, rest = len(mix.fit), np.arange(len(mix.fit), len(texts))
         stream_rows = np.arange(fit_rows + len(mix.held_out), len(texts))
-        fit = judge([_cut(one, np.concatenate([np.arange(fit_rows), stream_rows])) for one in scores], mix.fit)
-        held = judge([_cut(one, rest) for one in scores], mix.held_out)
+        chooses = np.concatenate([np.arange(fit_rows), stream_rows])
+        blend = best_blend(_cut(scores[0], slice(fit_rows)), _cut(scores[-1], slice(fit_rows)), mix.fit)
+        fit = judge([_cut(one, chooses) for one in scores], mix.fit, blend)
+        held = judge([_cut(one, rest) for one in scores], mix.held_out, blend)
         timing = mix.timed(timed)
-        pace = speeds(dict(zip(names, scorers, strict=True)), timing, rounds, progress)
+        singles = dict(zip(names, scorers, strict=True))
+        pace = speeds(singles, timing, 1, progress)
         progress("choosing thresholds", 0, 1)
         fitted = fit_thresholds(fit, [1 / pace[name] for name in names], (*BUDGETS, most))
         best = best_within(fitted, most)
         tried = _distinct(fitted)
         cascades = {name: _gates(files, scorers[:-1], one.thresholds) for name, one in tried.items()}
-        runs = {name: _cascade(gates, encoder.score) for name, gates in cascades.items()}
-        documents = speeds(runs, timing, rounds, progress)
+        runs = {name: _cascade(gates, encoder.score, blend) for name, gates in cascades.items()}
+        documents = speeds({**singles, **runs}, timing, rounds, progress)
     curve = [_point(name, held, one.thresholds, documents[name]) for name, one in tried.items()]
-    alone = [_point(name, held, _alone(number, len(names)), pace[name]) for number, name in enumerate(names)]
+    bare = judge([_cut(one, rest) for one in scores], mix.held_out)
+    alone = [_point(name, bare, _alone(number, len(names)), documents[name]) for number, name in enumerate(names)]
     chosen = next(point for point in curve if point.thresholds == best.thresholds)
-    plan = Plan(artifact.model_id, tuple(stage for stage, _ in cascades[chosen.name]))
+    plan = Plan(artifact.model_id, tuple(stage for stage, _ in cascades[chosen.name]), blend)
     lost = {task: round(value, 2) for task, value in best.lost.items()}
     counts = (len(mix.fit), len(mix.held_out), len(mix.stream), len(timing))
     return plan, CascadeReport(artifact.model_id, names, alone, curve, chosen, most, lost, *counts, encoder.threads)

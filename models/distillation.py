@@ -80,7 +80,7 @@ class Distiller(FineTuner):
         self.mixture = _SameTexts(lessons, chosen)
         self.answers = answers
         trained = range(chosen.frozen + 1, chosen.layers + 1)
-        pairs = {ours: theirs for ours, theirs in zip(trained, chosen.begin, strict=True) if theirs in answers.layers}
+        pairs = {ours: theirs for ours, theirs in zip(trained, chosen.drawn, strict=True) if theirs in answers.layers}
         #: Places of the student's pooled states in its features, with the teacher's layer and the deviation of its states.
         self._drawn = [
             (chosen.feature_layers.index(ours) * network.hidden, theirs, self._here(answers.deviation(theirs)))

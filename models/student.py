@@ -21,14 +21,15 @@ class Distillation(FineTuning):
     """A student of ``frozen`` lower layers of its teacher and one trained layer for each of ``begin``.
 
     ``texts``: the first lessons of the first pass, which the teacher is asked about and which the student sees pass after pass.
-    ``begin``: teacher layers (from 1) that the trained layers begin as; where the heads of the teacher see the pooled states of such a
-    layer, those of the student's layer are drawn to them. ``feature_layers``: layers of the student that its heads see.
+    ``begin``: teacher layers (from 1) that the trained layers begin as. ``drawn``: teacher layer to whose pooled states those of each
+    trained layer are drawn, where the heads of both see them. ``feature_layers``: layers of the student that its heads see.
     ``soft``, ``gold`` and ``hidden``: factors of the three losses, the teacher's answers (at temperature ``softness``), the labels, and
     the pooled states.
     """
 
     feature_layers: tuple[int, ...] = (4, 5, 6)
-    begin: tuple[int, ...] = (8, 12)
+    begin: tuple[int, ...] = (5, 6)
+    drawn: tuple[int, ...] = (8, 12)
     texts: int = 24_000
     soft: float = 0.7
     gold: float = 0.3
@@ -55,6 +56,9 @@ def read_distillation(path: Path, *, steps: int | None = None, version: str | No
     if not chosen.begin or max(chosen.feature_layers) > chosen.layers or chosen.softness <= 0:
         message = f"{path.name}: begin {chosen.begin} and frozen {chosen.frozen} make no layers for feature_layers {chosen.feature_layers}"
         raise ModelError(message, mend="feature_layers lie between frozen and frozen + the number of layers in begin; softness is above 0")
+    if len(chosen.drawn) != len(chosen.begin):
+        message = f"{path.name}: drawn {chosen.drawn} and begin {chosen.begin} are of different length"
+        raise ModelError(message, mend="name one teacher layer in drawn for each layer of begin")
     return chosen
 
 

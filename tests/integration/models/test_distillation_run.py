@@ -81,6 +81,7 @@ def choices() -> Distillation:
         train_length=16,
         frozen=1,
         begin=(3,),
+        drawn=(3,),
         feature_layers=(1, 2),
         probe=12,
         threads=1,

@@ -32,6 +32,18 @@ def scorer(number: int, calls: list[list[str]]) -> Scorer:
     return score
 
 
+def test_the_encoders_answer_is_blended_with_that_of_the_first_stage_for_the_same_text() -> None:
+    calls: list[list[str]] = []
+    texts = ["0.95 0.4 0.5", "0.4 0.4 0.9", "0.6 0.95 0.5"]
+    gates = [(stage(0.9, 0.9), scorer(0, calls)), (stage(0.9, 0.9), scorer(1, calls))]
+    staged = answer(gates, scorer(2, calls), texts, (0.2, 0.5))
+    assert staged.stage.tolist() == [0, 2, 1]
+    assert staged.scores.sentiment[:, 0].tolist() == pytest.approx([0.95, 0.8 * 0.9 + 0.2 * 0.4, 0.95])
+    assert staged.scores.topic[1, 0] == pytest.approx(0.5 * 0.9 + 0.5 * 0.4)
+    assert staged.scores.embedding[1].tolist() == [2, 2], "the embedding is the encoder's own"
+    assert staged.scores.sentiment.sum(1) == pytest.approx(1, abs=1e-6)
+
+
 def stage(sentiment: float, topic: float, name: str = "static") -> Stage:
     return Stage(name, f"{name}.npz", "0" * 64, sentiment, topic)
 
@@ -82,14 +94,14 @@ def artifact(tmp_path: Path) -> Artifact:
 
 def write(artifact: Artifact, **other: object) -> None:
     gate = dataclasses.replace(stage(0.8, 0.7), sha256=file_digest(artifact.root / "static.npz"))
-    content = dataclasses.asdict(Plan(artifact.model_id, (gate,))) | {"measured": {}} | other
+    content = dataclasses.asdict(Plan(artifact.model_id, (gate,), (0.1, 0.3))) | {"measured": {}} | other
     (artifact.root / PLAN).write_text(json.dumps(content), encoding="utf-8")
 
 
 def test_a_plan_is_read_back(artifact: Artifact) -> None:
     write(artifact)
     plan = read_plan(artifact)
-    assert plan.model_id == "m/1+ab"
+    assert (plan.model_id, plan.blend) == ("m/1+ab", (0.1, 0.3))
     assert [(one.name, one.file, one.sentiment, one.topic) for one in plan.stages] == [("static", "static.npz", 0.8, 0.7)]
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.cascade_fitting import NEVER, Fitted, Judged, best_within, fit_thresholds, judge, measured
+from models.cascade_fitting import ASKED, NEVER, Fitted, Judged, best_blend, best_within, fit_thresholds, judge, measured
 from models.data import Example
 from models.inference import Scores
 from models.metrics import macro_f1
@@ -22,7 +22,7 @@ def judged(rows: int = 900, seed: int = 3, right: tuple[float, ...] = (0.6, 0.8,
     predicted = np.where(hit, truth[None], (truth[None] + 1) % 3)
     labels = truth.copy()
     labels[0, rows // 2 :], labels[1, : rows // 2] = -1, -1
-    return Judged(confidence, predicted, labels)
+    return Judged(confidence, predicted, labels, predicted[-1])
 
 
 def test_stages_are_those_that_the_runtime_takes() -> None:
@@ -42,7 +42,12 @@ def test_macro_f1_is_over_the_rows_with_a_label_for_the_task() -> None:
 
 
 def test_a_row_pays_for_every_stage_it_was_shown_to() -> None:
-    one = Judged(np.array([[[0.9, 0.2]] * 2, [[0.9, 0.9]] * 2], np.float32), np.zeros((2, 2, 2), np.int64), np.zeros((2, 2), np.int64))
+    one = Judged(
+        np.array([[[0.9, 0.2]] * 2, [[0.9, 0.9]] * 2], np.float32),
+        np.zeros((2, 2, 2), np.int64),
+        np.zeros((2, 2), np.int64),
+        np.zeros((2, 2), np.int64),
+    )
     got = measured(one, ((0.5, 0.5),), (0.1, 1.0))
     assert got.share == (0.5, 0.5)
     assert got.time == pytest.approx((0.1 + 1.1) / 2)
@@ -72,7 +77,7 @@ def test_a_stage_that_is_as_dear_as_the_encoder_is_left_out() -> None:
 
 def test_without_labels_there_is_nothing_to_lose() -> None:
     one = judged(50)
-    bare = Judged(one.confidence, one.predicted, np.full_like(one.labels, -1))
+    bare = Judged(one.confidence, one.predicted, np.full_like(one.labels, -1), one.alone)
     assert measured(bare, ((0.0, 0.0), (0.0, 0.0)), SECONDS) == Fitted(((0.0, 0.0), (0.0, 0.0)), (1.0, 0.0, 0.0), 0.01, {})
 
 
@@ -86,3 +91,21 @@ def test_scores_are_judged_row_by_row_and_rows_behind_the_labelled_have_no_label
     assert one.labels.tolist() == [[2, -1, -1], [-1, 1, -1]]
     assert one.predicted[0].tolist() == [[2, 0, 1], [0, 1, 0]]
     assert one.confidence[1, 0].tolist() == pytest.approx([0.5, 0.7, 0.8])
+
+
+def test_the_blend_is_the_share_that_errs_least_and_nought_where_it_gains_nothing() -> None:
+    encoder = Scores(
+        np.array([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3]] * 5, np.float32), np.array([[0.9, 0.1]] * 10, np.float32), np.zeros((10, 1))
+    )
+    first = Scores(np.array([[0.1, 0.8, 0.1], [0.3, 0.5, 0.2]] * 5, np.float32), np.array([[0.8, 0.2]] * 10, np.float32), np.zeros((10, 1)))
+    tone = [Example(str(row), "en", "sentfin", "dev", "sentiment", (1,), (0, 1, 2)) for row in range(10)]
+    sentiment, topic = best_blend(first, encoder, tone)
+    assert 0.3 <= sentiment <= 0.35, "the least share from which the first stage carries the day"
+    assert topic == 0.0
+    told = [Example(str(row), "en", "tnews_zh", "dev", "topic", (0,), tuple(range(12))) for row in range(10)]
+    assert best_blend(first, encoder, told) == (0.0, 0.0)
+    one = judge([first, encoder], tone, (sentiment, topic))
+    assert one.predicted[-1, 0].tolist() == [1] * 10
+    assert one.alone[0].tolist() == [0, 1] * 5
+    assert one.whole["sentiment"] < 100 == one.macro_f1(np.full(10, 1))["sentiment"]
+    assert measured(one, ((ASKED, ASKED),), (0.1, 1.0)).time == pytest.approx(1.1), "asked for the blend's sake"

@@ -58,7 +58,7 @@ def test_the_files_that_ship_are_read(name: str, layers: int) -> None:
 
 
 def test_settings_of_a_student_and_of_its_training_are_read(tmp_path: Path) -> None:
-    lines = ("frozen = 2", "begin = [5, 12]", "feature_layers = [3, 4]", "soft = 1", "[optimisation]", "batch = 8")
+    lines = ("frozen = 2", "begin = [5, 12]", "drawn = [4, 12]", "feature_layers = [3, 4]", "soft = 1", "[optimisation]", "batch = 8")
     chosen = read_distillation(written(tmp_path, *lines), steps=7, version="9")
     assert (chosen.frozen, chosen.begin, chosen.soft, chosen.optimisation.batch) == (2, (5, 12), 1, 8)
     assert (chosen.optimisation.steps, chosen.version) == (7, "9")
@@ -73,7 +73,7 @@ def test_what_is_the_teachers_cannot_be_set(tmp_path: Path, line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["begin = []", "feature_layers = [4, 9]", "softness = 0.0", "feature_layers = [1]", "begin = 8", 'soft = "much"', "sof = 1"]
+    "line", ["begin = []", "drawn = [12]", "feature_layers = [4, 9]", "softness = 0.0", "feature_layers = [1]", "begin = 8", 'soft = "much"', "sof = 1"]
 )
 def test_impossible_settings_are_errors(tmp_path: Path, line: str) -> None:
     with pytest.raises(ModelError, match=r"student\.toml"):
