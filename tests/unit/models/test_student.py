@@ -40,6 +40,7 @@ def test_a_student_is_its_teachers_layers_in_the_order_asked_for(teacher: Encode
 def test_fewer_layers_have_fewer_tensors(teacher: Encoder) -> None:
     student = shallow(teacher, 1, (3,))
     assert not any(name.startswith("encoder.layer.2.") for name in student.tensors)
+    pytest.importorskip("onnx", reason="the extra 'train' is not installed")
     assert student.graph().layers == 2
 
 
