@@ -74,7 +74,17 @@ def test_what_is_the_teachers_cannot_be_set(tmp_path: Path, line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["begin = []", "drawn = [12]", "feature_layers = [4, 9]", "softness = 0.0", "feature_layers = [1]", "begin = 8", 'soft = "much"', "sof = 1"]
+    "line",
+    [
+        "begin = []",
+        "drawn = [12]",
+        "feature_layers = [4, 9]",
+        "softness = 0.0",
+        "feature_layers = [1]",
+        "begin = 8",
+        'soft = "much"',
+        "sof = 1",
+    ],
 )
 def test_impossible_settings_are_errors(tmp_path: Path, line: str) -> None:
     with pytest.raises(ModelError, match=r"student\.toml"):
