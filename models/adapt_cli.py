@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from models.adaptation_labels import Labelled, read_labels
 from models.artifact import DEFAULT_ARTIFACT, Artifact, load_artifact
+from models.command_line import ArtifactOption, CacheOption, errors, reported
 from models.data import LABELS, SENTIMENT_LABELS, find_data
 from models.errors import ModelError
 from models.pretrained import cache_folder
@@ -23,21 +21,6 @@ if TYPE_CHECKING:
     from models.adaptation import Adaptation
 
 __all__ = ["register"]
-
-errors = Console(stderr=True)
-
-ArtifactOption = Annotated[Path, typer.Option("--artifact", help="Model folder.")]
-CacheOption = Annotated[Path | None, typer.Option("--cache", help="Cache folder; $BELLWETHER_CACHE or ~/.cache/bellwether by default.")]
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    """Turn a :class:`ModelError` into one line, its mend, and exit status 1."""
-    try:
-        yield
-    except ModelError as error:
-        errors.print(f"[bold red]error:[/] {escape(str(error))}\n[dim] mend:[/] {escape(error.mend)}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
 
 
 def _chosen_task(task: str | None, rows: Sequence[Labelled]) -> str:
@@ -120,7 +103,7 @@ def register(app: typer.Typer) -> None:
         """
         from models.adaptation import adapt as run_adapt
 
-        with _reported(), shown_progress(errors) as show:
+        with reported(), shown_progress(errors) as show:
             read = read_labels(labels)
             chosen, inside, loaded, place = (
                 _chosen_task(task, read.rows),
@@ -149,7 +132,7 @@ def register(app: typer.Typer) -> None:
         from models.adaptation_replay import build_replay
         from models.adaptation_texts import Quotas, choose_old, read_old
 
-        with _reported(), shown_progress(errors) as show:
+        with reported(), shown_progress(errors) as show:
             loaded, folder = load_artifact(artifact), find_data(data)
             show("reading the labelled text", 0, 1)
             texts = choose_old(read_old(folder, frozenset(leave_out or ())), Quotas(), set(loaded.languages))

@@ -6,18 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from models.artifact import DEFAULT_ARTIFACT, load_artifact
+from models.command_line import console, errors, reported
 from models.data import find_data
-from models.errors import ModelError
 from models.progress import shown_progress
 
 __all__ = ["register"]
-
-console = Console()
-errors = Console(stderr=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -37,15 +32,11 @@ def register(app: typer.Typer) -> None:
         from models.calibrating import Rules, write_calibration
         from models.calibrating import calibrate as fit
 
-        try:
-            with shown_progress(errors) as show:
-                loaded = load_artifact(artifact)
-                limits = {"sentiment": limit, "topic": max(10, limit // 3), "event": max(10, limit // 3)}
-                found = fit(loaded, find_data(data), limits=limits, rules=Rules(target_risk=target_risk), progress=show)
-                write_calibration(loaded, found)
-        except ModelError as error:
-            errors.print(f"[bold red]error:[/] {escape(str(error))}\n[dim] mend:[/] {escape(error.mend)}", highlight=False, soft_wrap=True)
-            raise typer.Exit(1) from error
+        with reported(), shown_progress(errors) as show:
+            loaded = load_artifact(artifact)
+            limits = {"sentiment": limit, "topic": max(10, limit // 3), "event": max(10, limit // 3)}
+            found = fit(loaded, find_data(data), limits=limits, rules=Rules(target_risk=target_risk), progress=show)
+            write_calibration(loaded, found)
         for task, head in found.heads.items():
             groups = ", ".join(f"{group} {value:.2f}" for group, value in head.groups.items())
             console.print(f"{task}: temperature {head.temperature:.2f}; {groups}", highlight=False, soft_wrap=True)

@@ -8,18 +8,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from models.artifact import Artifact, load_artifact
+from models.command_line import console, errors, reported
 from models.data import find_data
-from models.distill_cli import DataOption, reported
+from models.distill_cli import DataOption
 from models.errors import ModelError
 from models.progress import shown_progress
 
 __all__ = ["register"]
-
-console = Console()
-errors = Console(stderr=True)
 
 
 def _student_file(student: Path, artifact: Artifact) -> Path:

