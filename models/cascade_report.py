@@ -46,7 +46,7 @@ def draw(path: Path, report: CascadeReport) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     matplotlib.rcParams.update({"svg.hashsalt": "bellwether", "font.size": 9, "axes.edgecolor": _GREY, "text.color": _INK})
     tasks = [task for task in TASKS if task in report.chosen.macro_f1]
@@ -59,6 +59,9 @@ def draw(path: Path, report: CascadeReport) -> None:
         for point in report.alone:
             axis.annotate(point.name, (point.documents, point.macro_f1[task]), xytext=(4, -10), textcoords="offset points", color=_INK)
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+        axis.xaxis.set_minor_formatter(ticker.NullFormatter())
         axis.set_xlabel("documents a second")
         axis.set_title(f"{task}: macro-F1 %", loc="left", fontsize=9, fontweight="bold")
         axis.spines[["top", "right"]].set_visible(False)

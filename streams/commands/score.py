@@ -67,7 +67,7 @@ def register(app: typer.Typer) -> None:
         stage = ScoreStage(Enricher(settings.enrich), scorer, Metrics(), Reliability.of_settings(settings.scoring))
         console = Console(stderr=True, highlight=False)
 
-        async def work() -> tuple[int, Counter[str]]:
+        async def work() -> tuple[int, Counter[str], Counter[str]]:
             await scorer.open()
             try:
                 with LineFile(file) as lines, _writing(out) as target, _bar(console) as bar:
@@ -76,8 +76,10 @@ def register(app: typer.Typer) -> None:
                 stage.close()
                 await scorer.close()
 
-        written, left_out = asyncio.run(work())
+        written, withheld, left_out = asyncio.run(work())
         console.print(f"{written:,} documents scored: {out}", markup=False)
+        for reason, count in withheld.most_common():
+            console.print(f"  {count:,} of them without a sentiment: {reason}", markup=False)
         for reason, count in left_out.most_common():
             console.print(f"  {count:,} left out: {reason}", markup=False)
         if not written:
@@ -109,9 +111,12 @@ def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
         yield batch
 
 
-async def _score(stage: ScoreStage, lines: LineFile, fields: FieldMapping, target: IO[str], bar: Progress) -> tuple[int, Counter[str]]:
+async def _score(
+    stage: ScoreStage, lines: LineFile, fields: FieldMapping, target: IO[str], bar: Progress
+) -> tuple[int, Counter[str], Counter[str]]:
     task = bar.add_task("score", total=lines.size, documents=0)
     written = 0
+    withheld: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
     for batch in _batches(lines.lines()):
         deliveries = [Delivery(fields.apply(line.data), f"file-0-{line.number}") for line in batch if line.data.strip()]
@@ -119,7 +124,9 @@ async def _score(stage: ScoreStage, lines: LineFile, fields: FieldMapping, targe
             if isinstance(result, ScoredDocument):
                 target.write(result.model_dump_json(exclude_none=True) + "\n")
                 written += 1
+                if result.unscored is not None:
+                    withheld[result.unscored.reason] += 1
             elif isinstance(result, DeadLetter):
                 left_out[result.reason] += 1
         bar.update(task, completed=lines.position, documents=written)
-    return written, left_out
+    return written, withheld, left_out

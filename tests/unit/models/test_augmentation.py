@@ -32,4 +32,4 @@ def test_about_the_share_is_changed() -> None:
     after = augmented(before, 0.25, "7")
     changed = sum(one.text != other.text for one, other in zip(before, after, strict=True))
     assert 60 < changed < 140
-    assert len({one.text for one in after}) > 40, "not one change alone"
+    assert len({one.text for one in after}) > 25, "not one change alone"

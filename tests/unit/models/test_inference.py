@@ -157,7 +157,7 @@ def test_truncation_and_prefix(artifact: Artifact) -> None:
 
 
 def _copy(artifact: Artifact, folder: Path) -> Path:
-    for path in (artifact.onnx_path, artifact.tokenizer_path, artifact.root / "config.json"):
+    for path in (artifact.onnx_path, artifact.tokenizer_path, artifact.root / "config.json", artifact.calibration_path):
         shutil.copy(path, folder)
     return folder
 

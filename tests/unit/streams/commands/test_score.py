@@ -35,7 +35,10 @@ def test_every_readable_line_is_scored_and_the_rest_is_told(tmp_path: Path, name
     documents = scored(out)
     assert len(documents) == 30
     assert [document.url for document in documents] == [json.loads(line)["url"] for line in lines(30)]
-    assert {document.sentiment is not None for document in documents} == {True}
+    withheld = [document.unscored for document in documents if document.sentiment is None]
+    assert {one.reason for one in withheld if one is not None} == {"language.not_vouched"}
+    assert 0 < len(withheld) < 15
+    assert f"{len(withheld)} of them without a sentiment: language.not_vouched" in result.output
     assert any(document.entities for document in documents)
     assert "30 documents scored" in result.output
     assert result.output.count("1 left out") == 2
