@@ -96,7 +96,7 @@ class Matcher:
         A document without a value of a dimension that a rule groups by (no entity, no topic, language ``und``) counts for
         none of its keys. Where a rule watches certain entities or tags, only those become keys.
         """
-        candidates = set(self._always)
+        candidates: set[int] = set()
         if self._entities:
             for entity in sighting.entities:
                 if entity in self._entities:
@@ -113,11 +113,10 @@ class Matcher:
             for number in words():
                 if number in self._by_term:
                     candidates.update(self._by_term[number])
-        if not candidates:
-            return []
+        wanted = sorted(candidates.union(self._always)) if candidates else self._always
         found: list[tuple[int, Key]] = []
         shared: dict[str, list[Key]] = {}
-        for number in sorted(candidates):
+        for number in wanted:
             rule = self._rules[number]
             if rule.test is not None and not rule.test(sighting, words):
                 continue
@@ -131,6 +130,8 @@ class Matcher:
     def _keys_of(self, rule: _Compiled, sighting: Sighting, words: _Matched) -> list[Key]:
         if not rule.group_by:
             return [EVERYTHING]
+        if len(rule.group_by) == 1 and not rule.admissions:
+            return [self._key(rule.kind, value, name) for value, name in _values(sighting, rule.group_by[0]).items()]
         choices: list[Iterable[Value]] = []
         for dimension in rule.group_by:
             values = _values(sighting, dimension)
@@ -169,11 +170,13 @@ def _values(sighting: Sighting, dimension: Dimension) -> dict[str, str]:
         return _each_once(sighting.entities, sighting.names)
     if dimension == "tag":
         return _each_once(sighting.tags, sighting.tag_names)
-    value = {"topic": sighting.topic, "language": sighting.language, "source": sighting.source}[dimension]
+    value: str = getattr(sighting, dimension)
     return {value: value} if value and value != "und" else {}
 
 
 def _each_once(values: tuple[str, ...], names: tuple[str, ...]) -> dict[str, str]:
+    if len(values) == 1:
+        return {values[0]: names[0]} if values[0] else {}
     found: dict[str, str] = {}
     for value, name in zip(values, names, strict=True):
         if value:
