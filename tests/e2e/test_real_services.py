@@ -98,8 +98,17 @@ def _audit(bellwether: Bellwether, environment: dict[str, str]) -> dict[str, Any
 
 
 def _balances(bellwether: Bellwether, environment: dict[str, str], file: Path) -> None:
-    until(lambda: _audit(bellwether, environment)["lost"] == 0, seconds=120)
-    report = _audit(bellwether, environment)
+    report: dict[str, Any] = {}
+
+    def settled() -> bool:
+        report.update(_audit(bellwether, environment))
+        return report["lost"] == 0
+
+    try:
+        until(settled, seconds=240)
+    except AssertionError as error:
+        errors = {name.stem: bellwether.error_output(name.stem)[-2000:] for name in sorted(bellwether.folder.glob("*.err"))}
+        raise AssertionError(f"documents without an end: {report}; {errors}") from error
     expected = {json.loads(line)["id"] for line in file.read_text().splitlines()}
     assert report["balanced"]
     assert report["produced"] >= LINES
