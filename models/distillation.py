@@ -31,7 +31,6 @@ from models.methods import Methods
 from models.metrics import dev_score
 from models.mixture import Lesson, Lessons, Mixture, read_lessons
 from models.network import Network
-from models.optimisation import advance_average, rate_factor, set_rates
 from models.progress import Progress
 from models.restoration import Restored, restore
 from models.student import Distillation, shallow
@@ -99,12 +98,7 @@ class Distiller(FineTuner):
             loss = self._objective(lessons) / rows
             self.mixed.backward(loss)
             total += float(loss.detach())
-        chosen = self.chosen.optimisation
-        set_rates(self.optimizer, rate_factor(self.step, chosen))
-        self.mixed.step(self.optimizer, list(self.network.parameters.values()), chosen.clip)
-        self.optimizer.zero_grad()
-        self.step += 1
-        advance_average(self.average, self.network.parameters, self.step, chosen.average)
+        self._advance()
         return total
 
     def _objective(self, lessons: Sequence[Lesson]) -> Any:

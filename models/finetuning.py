@@ -153,7 +153,7 @@ class FineTuner:
 
     def _accumulate(self, batches: Sequence[Sequence[Lesson]]) -> float:
         """One step of the optimiser over ``batches``; returns the mean loss of a lesson."""
-        chosen, methods = self.chosen.optimisation, self.chosen.methods
+        methods = self.chosen.methods
         rows = sum(map(len, batches))
         total = 0.0
         for number, lessons in enumerate(batches):
@@ -168,12 +168,17 @@ class FineTuner:
             if methods.adversarial > 0:
                 harder = adversarial_states(states, states.grad, methods.adversarial)
                 self.mixed.backward(self._whole_loss(harder, lengths, seen, place) / rows)
+        self._advance()
+        return total
+
+    def _advance(self) -> None:
+        """Let the optimiser go a step along the gradients that were gathered, and the average after it."""
+        chosen = self.chosen.optimisation
         set_rates(self.optimizer, rate_factor(self.step, chosen))
         self.mixed.step(self.optimizer, list(self.network.parameters.values()), chosen.clip)
         self.optimizer.zero_grad()
         self.step += 1
         advance_average(self.average, self.network.parameters, self.step, chosen.average)
-        return total
 
     def _whole_loss(self, states: Any, lengths: Any, lessons: Sequence[Lesson], place: tuple[int, int]) -> Any:
         """Sum over ``lessons`` of the losses of all tasks and of what the methods add."""
