@@ -14,6 +14,7 @@ from streams.alerts.fold import IDLE, Published, State
 from streams.alerts.frame import Frame
 from streams.alerts.glance import pass_over, rules_out
 from streams.alerts.history import History
+from streams.alerts.hour_sums import settled_sums, sum_weighed, sum_whole
 from streams.alerts.recent import Recent
 from streams.alerts.tally import Tally
 from streams.alerts.votes import MAX_VOTES, PART, SIZE, VOTE, Flag, Hour, Packed, Votes
@@ -23,12 +24,8 @@ from streams.documents import Key
 __all__ = ["Tracker", "Window"]
 
 _FEW = 64
-_SCALE = 10_000.0
 _MINUTES = 60
 _FULL = MAX_VOTES * SIZE
-_ONES = np.ones(MAX_VOTES)
-_NONE = np.zeros(MAX_VOTES, dtype=np.bool_)
-_ONES.flags.writeable = _NONE.flags.writeable = False
 
 
 class Window(NamedTuple):
@@ -186,7 +183,10 @@ class Tracker:
         self._settled = settled
         for number in sorted([number for number in self.hours if number < oldest]):
             hour = self.hours.pop(number)
-            sums = self._plain_sums(hour) if hour.sums is None else Tally(*(float(value) for value in hour.sums.sum(axis=0)))
+            if hour.sums is None:
+                sums = settled_sums(hour, frame.rule.counting.copy_weight)
+            else:
+                sums = Tally(*(float(value) for value in hour.sums.sum(axis=0)))
             if frame.baseline:
                 if self.history is None:
                     self.history = History()
@@ -230,20 +230,6 @@ class Tracker:
         counts = [(cap, Counter(vote[place] for vote in votes if vote[place])) for cap, place in caps]
         return all(max(count.values(), default=0) <= cap for cap, count in counts)
 
-    def _plain_sums(self, hour: Hour) -> Tally:
-        """Sums of an hour whose weights are settled."""
-        weight = self.frame.rule.counting.copy_weight
-        documents = scored = negative = score = 0.0
-        for _, flags, value, _, _, _ in hour.plain():
-            if flags & Flag.CAPPED:
-                continue
-            vote = weight if flags & Flag.MUTED else 1.0
-            documents += vote
-            scored += vote * (flags & Flag.SCORED)
-            negative += vote * (flags & Flag.NEGATIVE) / Flag.NEGATIVE
-            score += vote * value
-        return Tally(documents, scored, negative, score / _SCALE)
-
     def weigh(self) -> None:
         """Decide what every vote weighs whose weight may have changed."""
         frame, hours = self.frame, self.hours
@@ -258,7 +244,7 @@ class Tracker:
         while wanted and wanted[0] < self._settled:
             number = wanted.pop(0)
             rows = hours[number].rows()
-            self._set(number, rows, settled_weights(rows, counting))
+            sum_weighed(hours[number], rows, settled_weights(rows, counting), frame.hop, counting.copy_weight)
         if not wanted:
             return
         context = [number for number in sorted(hours) if wanted[0] - frame.context <= number < wanted[0]]
@@ -271,7 +257,8 @@ class Tracker:
         result = weigh(minutes, rows, known, counting, frame.window)
         place = len(known.weight)
         for number, end in zip(wanted, ends[len(context) :], strict=True):
-            self._set(number, rows[place:end], Weights(result.weight[place:end], result.capped[place:end]))
+            found = Weights(result.weight[place:end], result.capped[place:end])
+            sum_weighed(hours[number], rows[place:end], found, frame.hop, counting.copy_weight)
             place = end
 
     def _nothing_doubtful(self, first: int) -> bool:
@@ -294,12 +281,9 @@ class Tracker:
             hour = self.hours.get(number)
             if hour is None:
                 continue
-            rows = [[0.0, 0.0, 0.0, 0.0] for _ in range(hops)]
-            for hop, (documents, scored, negative, score) in self.recent.each(number * hops, number * hops + hops - 1):
-                rows[hop - number * hops] = [documents, scored, negative, score / _SCALE]
-            hour.weights, hour.capped = _ONES[: len(hour)], _NONE[: len(hour)]
-            hour.sums = np.array(rows, dtype=np.float64)
-            hour.total = hour.sums[0] if hops == 1 else hour.sums.sum(axis=0)
+            first_hop = number * hops
+            each = self.recent.each(first_hop, first_hop + hops - 1)
+            sum_whole(hour, [(hop - first_hop, sums) for hop, sums in each], hops)
 
     def _join(self, numbers: list[int]) -> tuple[NDArray[np.int64], Votes, list[int]]:
         """Votes of these hours: their minutes, the rows, and where each hour ends."""
@@ -309,39 +293,6 @@ class Tracker:
         lengths = [len(block) // SIZE for block in blocks]
         minutes = np.repeat(np.array(numbers, dtype=np.int64) * _MINUTES, lengths) + rows["minute"]
         return minutes, rows, list(accumulate(lengths))
-
-    def _set(self, number: int, rows: Votes, weights: Weights) -> None:
-        hour, frame = self.hours[number], self.frame
-        hops = _MINUTES // frame.hop
-        if hops == 1 and bool((weights.weight == 1.0).all()):
-            self._set_whole(hour, rows, weights)
-            return
-        place = rows["minute"] // frame.hop
-        flags = rows["flags"]
-        sums = np.zeros((hops, 4))
-        # Whole and part votes are summed apart, as whole numbers: the order of the rows must not show in the last digit.
-        for value in (1.0, frame.rule.counting.copy_weight):
-            counts = weights.weight == value
-            if value == 0.0 or not counts.any():
-                continue
-            at = place[counts]
-            chosen = flags[counts]
-            sums[:, 0] += value * np.bincount(at, minlength=hops)
-            sums[:, 1] += value * np.bincount(at, weights=(chosen & Flag.SCORED) != 0, minlength=hops)
-            sums[:, 2] += value * np.bincount(at, weights=(chosen & Flag.NEGATIVE) != 0, minlength=hops)
-            sums[:, 3] += value * np.bincount(at, weights=rows["score"][counts], minlength=hops) / _SCALE
-            if value == frame.rule.counting.copy_weight:
-                break
-        hour.weights, hour.capped, hour.sums = weights.weight, weights.capped, sums
-        hour.total = sums.sum(axis=0)
-
-    def _set_whole(self, hour: Hour, rows: Votes, weights: Weights) -> None:
-        """The usual case: an hour is one hop, and every vote weighs one."""
-        flags = rows["flags"]
-        scored, negative = np.count_nonzero(flags & Flag.SCORED), np.count_nonzero(flags & Flag.NEGATIVE)
-        hour.weights, hour.capped = weights.weight, weights.capped
-        hour.sums = np.array([[len(rows), scored, negative, int(rows["score"].sum(dtype=np.int64)) / _SCALE]])
-        hour.total = hour.sums[0]
 
     # --- what a window shows --------------------------------------------------------------------------------------
 
