@@ -23,6 +23,7 @@ from models.errors import ModelError
 from models.inference import Runner
 from models.language_groups import canonical, group_of
 from models.languages import ENCODER_LANGUAGES
+from models.mislabelled import trusted
 from models.pretrained import file_sha256
 from models.progress import Progress
 from models.sampling import UNSEEN_SHARE, Limit, choose
@@ -30,14 +31,6 @@ from models.sampling import UNSEEN_SHARE, Limit, choose
 __all__ = ["Rules", "calibrate", "dev_examples", "fit_head", "write_calibration"]
 
 STEP = 512
-#: Dev rows that say nothing, by set and language, and why.
-MISLABELLED = {
-    (
-        "umsab",
-        "hi",
-    ): "labels and texts do not belong together: even answers of more than 0.75 confidence agree with a third of them, as many "
-    "as chance would, where in the set's other languages four of five do",
-}
 #: How far a temperature may be from 1.
 FARTHEST = 4.0
 
@@ -67,7 +60,7 @@ def dev_examples(data: Path, task: str, allowed: Limit) -> list[Example]:
     """At most ``allowed(source, language)`` dev rows of each train set and language whose label is one of all classes of ``task``.
 
     Two-class sets are left out: a set without neutral texts cannot show the most common error, a tone seen where there is none. So are
-    languages whose rows have one class only (for event most say "other"), and the rows of :data:`MISLABELLED`.
+    languages whose rows have one class only (for event most say "other"), and the rows of :mod:`models.mislabelled`.
 
     Raises:
         ModelError: there is no train folder, or it holds a label or source that the tables do not know.
@@ -77,7 +70,7 @@ def dev_examples(data: Path, task: str, allowed: Limit) -> list[Example]:
     if not paths:
         raise ModelError(f"no sets with {kind} under {data / 'train'}", mend="give the folder that holds train/ with --data")
     rows = [one for path in paths for one in examples((row for row in read_rows(path) if row.split == "dev"), task)]
-    told = [one for one in rows if one.label is not None and (one.source, one.lang) not in MISLABELLED]
+    told = [one for one in rows if one.label is not None and trusted(one)]
     classes: defaultdict[str, set[int]] = defaultdict(set)
     for one in told:
         classes[one.lang].update(one.targets)

@@ -71,7 +71,7 @@ def train(
 
     With CONFIG the upper layers of the encoder and all heads are fine-tuned, without it linear heads on the frozen encoder.
 
-    Example: bellwether models train models/configs/base.toml --data ../shared/data --artifact my-model
+    Example: bellwether models train models/configs/base-first.toml --data ../shared/data --artifact my-model
     """
     with reported(), shown_progress(errors) as show:
         texts, place = find_data(data), cache or cache_folder()

@@ -28,7 +28,8 @@ class Mixing:
     ``rows``: texts of one pass. ``limit``: distinct rows a set and language at most (shrunk by the set's ``share``); ``unseen``: that
     share of it for languages the encoder was not pretrained on. ``temperature``: exponent of a group's size in its quota. ``repeats``:
     how often a row may come in one pass. ``topic``: share of the rows that come from topic sets. ``finance``: share of the sentiment
-    rows that come from financial sets. ``emphasis``: set -> factor of its quota.
+    rows that come from financial sets. ``emphasis``: set -> factor of its quota. ``passes_seen``: passes of an earlier run whose encoder
+    this one goes on from; it begins with the rows that come after them.
     """
 
     rows: int = 110_000
@@ -39,6 +40,7 @@ class Mixing:
     topic: float = 0.3
     finance: float = 0.45
     emphasis: Mapping[str, float] = field(default_factory=dict)
+    passes_seen: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class FineTuning:
     version: str = "2.0"
     seed: int = 17
     model: str = DEFAULT_MODEL
-    pieces: int = 72_000
+    pieces: int = 132_000
     max_length: int = 96
     train_length: int = 64
     frozen: int = 4
@@ -109,7 +111,9 @@ class FineTuning:
         for section, name in (("optimisation", "steps"), ("optimisation", "cooldown"), ("watch", "patience")):
             del fields[section][name]
         del fields["watch"]["tensorboard"]
-        # A run of the time before there were methods goes on as one without any.
+        # A run of the time before there were methods, or runs that go on from another, goes on as one without any.
+        if not self.mixing.passes_seen:
+            del fields["mixing"]["passes_seen"]
         if self.methods == Methods():
             del fields["methods"]
         for name in ("version", "threads", "max_length"):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from models.data import Example, examples, read_rows
 from models.languages import ENCODER_LANGUAGES
+from models.mislabelled import trusted
 from models.sampling import choose, training_limit
 
 __all__ = ["Corpus", "Limits", "read_corpus", "vocabulary_texts"]
@@ -47,7 +48,7 @@ def read_corpus(data: Path, limits: Limits) -> Corpus:
     sets: dict[tuple[str, str, str], list[Example]] = {}
     for task in ("sentiment", "topic"):
         for path in sorted((data / "train").glob(f"{task}*/*.jsonl*")):
-            everything = list(examples(read_rows(path), task))
+            everything = list(filter(trusted, examples(read_rows(path), task)))
             for split, limit in (("train", limits.train), ("dev", limits.dev)):
                 chosen = choose((example for example in everything if example.split == split), training_limit(limit))
                 if chosen:
@@ -55,15 +56,15 @@ def read_corpus(data: Path, limits: Limits) -> Corpus:
     return Corpus(sets)
 
 
-def vocabulary_texts(data: Path) -> Iterator[str]:
-    """Train texts in the encoder's languages, and every text of the streams."""
+def vocabulary_texts(data: Path) -> Iterator[tuple[str, str]]:
+    """(language, text) of the train texts in the encoder's languages, and of every stream, whose file's name stands for its language."""
     for path in sorted((data / "train").glob("*/*.jsonl*")):
         for row in read_rows(path):
             if row.split == "train" and row.lang in ENCODER_LANGUAGES:
-                yield row.text
+                yield row.lang, row.text
     for path in sorted((data / "streams").glob("*.jsonl*")):
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
             for line in lines:
                 text = json.loads(line).get("text")
                 if isinstance(text, str):
-                    yield text
+                    yield _set_name(path), text

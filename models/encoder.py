@@ -44,15 +44,15 @@ class Encoder:
         return hashlib.sha256(content + self.tokenizer_path.read_bytes()).hexdigest()
 
 
-def _counts(pretrained: PretrainedModel, data: Path, folder: Path) -> Counter[int]:
-    """Piece counts of the corpus, kept on disk under a digest of the tokenizer and the sets' names and sizes."""
+def _counts(pretrained: PretrainedModel, data: Path, folder: Path) -> dict[str, Counter[int]]:
+    """Piece counts of the corpus by language, kept on disk under a digest of the tokenizer and the sets' names and sizes."""
     listing = [(path.name, path.stat().st_size) for path in sorted(data.rglob("*.jsonl*"))]
     digest = hashlib.sha256(json.dumps([pretrained.sha256["tokenizer.json"], listing]).encode()).hexdigest()
-    stored = folder / f"pieces-{digest[:16]}.json"
+    stored = folder / f"pieces-by-language-{digest[:16]}.json"
     if not stored.is_file():
         counted = count_pieces(pretrained.tokenizer_path, vocabulary_texts(data))
-        stored.write_text(json.dumps(sorted(counted.items())), encoding="utf-8")
-    return Counter(dict(json.loads(stored.read_text(encoding="utf-8"))))
+        stored.write_text(json.dumps({lang: sorted(counts.items()) for lang, counts in sorted(counted.items())}), encoding="utf-8")
+    return {lang: Counter(dict(pairs)) for lang, pairs in json.loads(stored.read_text(encoding="utf-8")).items()}
 
 
 def prepare_encoder(pretrained: PretrainedModel, data: Path, folder: Path, *, pieces: int) -> Encoder:

@@ -19,7 +19,7 @@ from models.topics import TOPIC_LABELS
 __all__ = ["MAX_BYTES", "declare_heads", "serving_graph", "write_artifact"]
 
 #: A hard limit for the whole folder.
-MAX_BYTES = 50_000_000
+MAX_BYTES = 60_000_000
 
 
 def serving_graph(encoder: Encoder, layers: tuple[int, ...], heads: Mapping[str, Head], precision: Precision = "int8") -> EncoderGraph:

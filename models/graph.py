@@ -109,8 +109,10 @@ class EncoderGraph:
             packed = pack_nibbles(blocks.levels).tobytes()
             kind = self._onnx.TensorProto.INT4
             self._initializers.append(self._onnx.helper.make_tensor("word.weight", kind, list(words.shape), packed, raw=True))
-            inputs = ["word.weight", "input_ids", self.constant("word.scale", blocks.scales)]
-            embedded = self.node("GatherBlockQuantized", inputs, "word", domain=CONTRIB, block_size=BLOCK, gather_axis=0, quantize_axis=1)
+            # The scales of the 4-bit package are of 16 bits already, so nothing is lost; it saves a tenth of the file.
+            inputs = ["word.weight", "input_ids", self.constant("word.scale", blocks.scales.astype(np.float16))]
+            self.node("GatherBlockQuantized", inputs, "word16", domain=CONTRIB, block_size=BLOCK, gather_axis=0, quantize_axis=1)
+            embedded = self.node("Cast", ["word16"], "word", to=self._onnx.TensorProto.FLOAT)
         # Token type is always 0 here, so its row is folded into the position table.
         table = self.tensors["embeddings.position_embeddings.weight"] + self.tensors["embeddings.token_type_embeddings.weight"][0]
         self.node("Shape", ["input_ids"], "length", start=1, end=2)

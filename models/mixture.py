@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from models.configuration import Mixing
 from models.data import LABELS, Example, examples, read_rows, sources
 from models.languages import ENCODER_LANGUAGES
+from models.mislabelled import trusted
 from models.sampling import choose, training_limit
 
 __all__ = ["Lesson", "Lessons", "Mixture", "Targets", "class_factors", "normalised", "read_lessons", "targets"]
@@ -88,7 +89,7 @@ def _read_set(path: Path) -> Iterator[tuple[str, Lesson]]:
     answers: defaultdict[str, dict[str, Example]] = defaultdict(dict)
     tasks = ("topic", "event") if path.parent.name == "topic" else ("sentiment",)
     for task in tasks:
-        for example in examples(rows, task):
+        for example in filter(trusted, examples(rows, task)):
             answers[example.text][task] = example
     for text, by_task in answers.items():
         one = next(iter(by_task.values()))
@@ -161,6 +162,7 @@ class Mixture:
         chosen: list[Lesson] = []
         for group, quota in self.quotas.items():
             rows = self.lessons.train[group]
-            chosen.extend(rows[(number * quota + offset) % len(rows)] for offset in range(quota))
+            begin = (self.mixing.passes_seen + number) * quota
+            chosen.extend(rows[(begin + offset) % len(rows)] for offset in range(quota))
         order = np.random.default_rng((self.seed, number)).permutation(len(chosen))
         return [chosen[index] for index in order]

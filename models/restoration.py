@@ -57,7 +57,7 @@ class _Weights:
             return self.plain("word.weight")
         rows, columns = raw.dims
         levels = unpack_nibbles(np.frombuffer(raw.raw_data, np.uint8).reshape(rows, columns // 2))
-        return Blocks(levels, self.plain("word.scale").reshape(rows, columns // BLOCK)).restored()
+        return Blocks(levels, self.plain("word.scale").astype(np.float32).reshape(rows, columns // BLOCK)).restored()
 
     def matrix(self, name: str) -> NDArray[np.float32]:
         """A matrix ``[out, in]``: graphs hold it the other way about."""

@@ -45,7 +45,7 @@ class Recipe:
     version: str = "1.0"
     model: str = DEFAULT_MODEL
     layers: tuple[int, ...] = (4, 8, 12)
-    pieces: int = 72_000
+    pieces: int = 132_000
     max_length: int = 96
     prefix: str = ""
     limits: Limits = field(default_factory=Limits)

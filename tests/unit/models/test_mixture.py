@@ -128,6 +128,16 @@ def test_a_pass_is_the_same_on_every_run_and_another_pass_or_seed_is_another_ord
     assert sorted(orders[0]) == sorted(orders[3])
 
 
+def test_a_run_that_goes_on_from_another_begins_with_the_rows_after_it() -> None:
+    sizes, mixing = lessons(umsab_en=90), Mixing(rows=30, topic=0.0, finance=0.0)
+    earlier = Mixture(sizes, mixing, 1)
+    later = Mixture(sizes, dataclasses.replace(mixing, passes_seen=1), 1)
+    first, second = ({one.text for one in mixture.of_pass(0)} for mixture in (earlier, later))
+    assert len(first) == len(second) == 30
+    assert not first & second
+    assert second == {one.text for one in earlier.of_pass(1)}
+
+
 def test_rare_classes_weigh_more_within_bounds_and_partial_labels_do_not_count() -> None:
     rows = [lesson(str(index), label=0) for index in range(100)] + [lesson(f"n{index}", label=1) for index in range(25)]
     partial = Example("p", "en", "finnsp_zh", "train", "sentiment", (1, 2), (0, 1, 2))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+import math
 from itertools import islice
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from tokenizers import Tokenizer
 from models.data import read_rows
 from models.errors import ModelError
 from models.pretrained import package_sources
-from models.vocabulary import count_pieces, trim_vocabulary, write_tokenizer
+from models.vocabulary import count_pieces, piece_weights, trim_vocabulary, write_tokenizer
 
-TEXTS = ["bank profit", "bank profit rise", "bank loss", "market fall"] * 5
+TEXTS = [("en", text) for text in ("bank profit", "bank profit rise", "bank loss", "market fall")] * 5
 
 
 def trimmed(source: Path, size: int) -> tuple[Path, list[int]]:
@@ -76,12 +76,12 @@ def test_special_tokens_survive_renumbering_when_they_stand_at_the_end(small_tok
 
 def test_too_small_a_size_and_the_wrong_kind_of_tokenizer_are_errors(small_tokenizer: Path) -> None:
     with pytest.raises(ModelError, match="cannot hold"):
-        trim_vocabulary(small_tokenizer, Counter(), 10)
+        trim_vocabulary(small_tokenizer, {}, 10)
     raw = json.loads(small_tokenizer.read_text(encoding="utf-8"))
     raw["model"]["type"] = "BPE"
     small_tokenizer.write_text(json.dumps(raw), encoding="utf-8")
     with pytest.raises(ModelError, match="not a Unigram"):
-        trim_vocabulary(small_tokenizer, Counter(), 100)
+        trim_vocabulary(small_tokenizer, {}, 100)
 
 
 def test_share_of_the_corpus_grows_with_the_size(small_tokenizer: Path) -> None:
@@ -89,6 +89,34 @@ def test_share_of_the_corpus_grows_with_the_size(small_tokenizer: Path) -> None:
     shares = [trim_vocabulary(small_tokenizer, counts, size).corpus_share for size in (31, 33, 35, 60)]
     assert shares == sorted(shares)
     assert shares[0] < shares[-1] == 1.0
+
+
+def test_languages_are_counted_apart_and_only_their_first_characters(small_tokenizer: Path) -> None:
+    texts = [("en", "bank profit"), ("de", "loss"), ("en", "bank " * 1_000)]
+    counts = count_pieces(small_tokenizer, texts)
+    loaded = Tokenizer.from_file(str(small_tokenizer))
+    assert set(counts) == {"en", "de"}
+    assert counts["en"][loaded.token_to_id("▁bank")] == 1 + 200
+    assert dict(counts["de"]) == {loaded.token_to_id("▁loss"): 1}
+
+
+def test_a_small_language_keeps_its_words_beside_a_large_one(small_tokenizer: Path) -> None:
+    """A hundred times the text of a language weighs ten times as much, not a hundred times."""
+    counts = count_pieces(small_tokenizer, [("en", "bank")] * 10_000 + [("de", "loss")] * 100)
+    weights = piece_weights(small_tokenizer, counts)
+    loaded = Tokenizer.from_file(str(small_tokenizer))
+    prior = piece_weights(small_tokenizer, {})
+    bank, loss = (weights[index] - prior[index] / 2 for index in map(loaded.token_to_id, ("▁bank", "▁loss")))
+    assert bank / loss == pytest.approx(10)
+
+
+def test_words_that_the_corpus_lacks_are_kept_by_how_frequent_the_tokenizer_thinks_them(small_tokenizer: Path) -> None:
+    weights = piece_weights(small_tokenizer, count_pieces(small_tokenizer, [("en", "bank")]))
+    loaded = Tokenizer.from_file(str(small_tokenizer))
+    word, half = loaded.token_to_id("▁good"), loaded.token_to_id("od")
+    assert weights[word] / weights[half] == pytest.approx(math.exp(-6 + 9))
+    assert sum(weights.values()) == pytest.approx(1)
+    assert min(weights) == 4, "special tokens have no weight: they are always kept"
 
 
 def test_held_out_text_is_cut_as_by_the_full_vocabulary(shared_data: Path) -> None:
