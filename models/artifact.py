@@ -63,7 +63,7 @@ class Artifact:
 
     @property
     def calibration_path(self) -> Path:
-        """Temperatures and thresholds by language, see :mod:`models.calibration_record`; need not be there."""
+        """Temperatures and thresholds by language, see :mod:`models.calibration.record`; need not be there."""
         return self.root / CALIBRATION
 
     def labels(self, head: str) -> tuple[str, ...]:

@@ -7,25 +7,25 @@ from typing import Annotated
 
 import typer
 
-from models.adapt_cli import register as register_adapt
+from models.adaptation.cli import register as register_adapt
 from models.artifact import DEFAULT_ARTIFACT, load_artifact
-from models.calibrate_cli import register as register_calibrate
-from models.card import render_card
-from models.cascade_cli import register as register_cascade
+from models.calibration.cli import register as register_calibrate
+from models.cascade.cli import register as register_cascade
 from models.command_line import ArtifactOption, CacheOption, console, errors, reported
-from models.configuration import read_configuration
-from models.corpus import Limits
 from models.data import find_data
-from models.distill_cli import register as register_distill
+from models.encoder.pretrained import DEFAULT_MODEL, Road, cache_folder, load_pretrained
 from models.errors import ModelError
-from models.evaluate_cli import register as register_evaluate
-from models.export_cli import register as register_export
-from models.methods_cli import register as register_methods
-from models.pretrained import DEFAULT_MODEL, Road, cache_folder, load_pretrained
+from models.evaluation.card import render_card
+from models.evaluation.cli import register as register_evaluate
+from models.export.cli import register as register_export
 from models.progress import shown_progress
-from models.robustness_cli import register as register_robustness
-from models.training import Recipe
-from models.training import train as run_training
+from models.robustness.cli import register as register_robustness
+from models.students.cli import register as register_distill
+from models.texts.corpus import Limits
+from models.training.configuration import read_configuration
+from models.training.linear import Recipe
+from models.training.linear import train as run_training
+from models.training.methods_cli import register as register_methods
 
 __all__ = ["app"]
 
@@ -76,7 +76,7 @@ def train(
     with reported(), shown_progress(errors) as show:
         texts, place = find_data(data), cache or cache_folder()
         if config is not None:
-            from models.finetuned import fine_tune
+            from models.training.finetuned import fine_tune
 
             if rows is not None or model is not None:
                 raise ModelError("--rows and --model are for linear heads", mend=f"set model, and [mixing] rows and limit, in {config}")

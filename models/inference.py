@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from models.artifact import REINSTALL, Artifact
-from models.calibration_record import load_calibration
+from models.calibration.record import load_calibration
 from models.errors import ModelError
 
 __all__ = ["Batch", "Encoder", "Runner", "Scores", "processors"]

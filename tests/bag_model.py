@@ -16,9 +16,9 @@ import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from models.adaptation_texts import OldText
+from models.adaptation.old_texts import OldText
 from models.artifact import Artifact, load_artifact
-from models.heads import Head
+from models.training.heads import Head
 
 __all__ = ["FILLERS", "SENTIMENTS", "TOPICS", "WORDS", "old_texts", "sentence", "write_model"]
 

@@ -16,7 +16,7 @@ from streams.commands.options import Config, Set, read_settings
 from streams.errors import BellwetherError
 
 if TYPE_CHECKING:
-    from models.explanation import Explanation, WordEffect
+    from models.explanation.occlusion import Explanation, WordEffect
 
 __all__ = ["painted", "plain_lines", "register"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.errors import ModelError
-from models.explanation import Explanation, explain
+from models.explanation.occlusion import Explanation, explain
 from streams.documents import ScoredDocument
 from streams.enrich.cleaning import clean, model_text
 from streams.errors import BellwetherError

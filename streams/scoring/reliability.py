@@ -1,7 +1,7 @@
 """Which answers of the model are given: calibrated for the language of each text, and withheld where the model is not to be relied on.
 
 It works on what any scorer answers, because the language of a text is known here and not to the model. What was measured of the model
-stands in its folder (``calibration.json``, see :mod:`models.calibration_record`); a model without it is taken at its word.
+stands in its folder (``calibration.json``, see :mod:`models.calibration.record`); a model without it is taken at its word.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import structlog
 
 from models.artifact import load_artifact
-from models.calibration_record import Calibration, load_calibration
+from models.calibration.record import Calibration, load_calibration
 from models.errors import ModelError
 from streams.documents import Abstention
 from streams.errors import BellwetherError

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from models.data import SENTIMENT_LABELS, examples, read_rows
+from models.evaluation.metrics import measure
 from models.inference import Encoder
 from models.languages import REPORTED_LANGUAGES
-from models.metrics import measure
-from models.sampling import choose
+from models.texts.sampling import choose
 
 ROWS = 60
 

@@ -12,12 +12,12 @@ from small_encoder import FILLERS, write_encoder, write_text
 from typer.testing import CliRunner
 
 from models.artifact import Artifact, load_artifact
-from models.calibration import at_temperature
-from models.calibration_record import load_calibration
+from models.calibration.record import load_calibration
+from models.calibration.temperature import at_temperature
 from models.cli import app
-from models.corpus import Limits
 from models.inference import Encoder
-from models.training import Recipe, train
+from models.texts.corpus import Limits
+from models.training.linear import Recipe, train
 
 pytest.importorskip("torch", reason="the extra 'train' is not installed")
 pytest.importorskip("onnx", reason="the extra 'train' is not installed")

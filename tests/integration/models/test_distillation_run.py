@@ -18,19 +18,19 @@ from small_encoder import FILLERS, THEMES, TONES, write_encoder, write_text
 from typer.testing import CliRunner
 
 from models.artifact import Artifact, load_artifact
-from models.cascade import Cascade, read_plan
-from models.cascade_mix import STREAMS
+from models.cascade.mix import STREAMS
+from models.cascade.plan import Cascade, read_plan
 from models.cli import app
-from models.configuration import FineTuning, Mixing, Optimisation, Watch
 from models.data import LABELS
-from models.distillation import distill, distiller
+from models.encoder.restoration import restore
 from models.errors import ModelError
-from models.export_check import check_export
-from models.finetuned import fine_tune
+from models.export.check import check_export
 from models.inference import Encoder
-from models.restoration import restore
-from models.static_model import StaticModel
-from models.student import Distillation
+from models.students.distillation import distill, distiller
+from models.students.static_model import StaticModel
+from models.students.student import Distillation
+from models.training.configuration import FineTuning, Mixing, Optimisation, Watch
+from models.training.finetuned import fine_tune
 
 torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
 pytest.importorskip("onnx", reason="the extra 'train' is not installed")
@@ -130,7 +130,7 @@ def test_the_int8_student_computes_what_pytorch_does(student: Artifact) -> None:
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
 def test_the_triton_repository_takes_a_student(student: Artifact, tmp_path: Path, device: str) -> None:
     pytest.importorskip("tritonclient.grpc")
-    from models.triton import build_repository, chosen_device
+    from models.export.triton import build_repository, chosen_device
 
     built = build_repository(student, tmp_path / "repository", chosen_device(device))
     graph = built / "bellwether" / "artifact" / "model.onnx" if device == "cpu" else built / "bellwether_graph" / "1"
@@ -169,7 +169,8 @@ def test_an_interrupted_distillation_ends_with_the_same_weights(place: Path, tea
 def test_a_killed_distillation_goes_on_at_its_checkpoint(place: Path, teacher: Artifact) -> None:
     whole = weights(place, teacher, "uninterrupted")
     program = (
-        "import sys, pickle; from pathlib import Path; from models.distillation import distiller; from models.restoration import restore\n"
+        "import sys, pickle; from pathlib import Path; from models.students.distillation import distiller\n"
+        "from models.encoder.restoration import restore\n"
         "from models.artifact import load_artifact\n"
         "place, chosen = Path(sys.argv[1]), pickle.loads(bytes.fromhex(sys.argv[2]))\n"
         "quiet, run = lambda *_: None, place / 'killed'\n"

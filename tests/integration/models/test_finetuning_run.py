@@ -18,14 +18,14 @@ from typer.testing import CliRunner
 
 from models.artifact import load_artifact
 from models.cli import app
-from models.configuration import FineTuning, Mixing, Optimisation, Watch
-from models.corpus import Limits
 from models.data import LABELS
 from models.errors import ModelError
-from models.evaluation import evaluate
-from models.finetuned import fine_tune, prepared
+from models.evaluation.measuring import evaluate
 from models.inference import Encoder, Runner
-from models.training import Recipe, train
+from models.texts.corpus import Limits
+from models.training.configuration import FineTuning, Mixing, Optimisation, Watch
+from models.training.finetuned import fine_tune, prepared
+from models.training.linear import Recipe, train
 
 torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
 pytest.importorskip("onnx", reason="the extra 'train' is not installed")
@@ -151,7 +151,7 @@ def test_a_killed_run_ends_with_the_same_weights(place: Path) -> None:
     whole = weights(place, "unkilled", chosen=chosen)
     run = place / "killed"
     program = (
-        "import sys, pickle; from pathlib import Path; from models.finetuned import prepared\n"
+        "import sys, pickle; from pathlib import Path; from models.training.finetuned import prepared\n"
         "place, chosen = Path(sys.argv[1]), pickle.loads(bytes.fromhex(sys.argv[2]))\n"
         "with prepared(place / 'data', place / 'cache', place / 'killed', chosen, lambda *_: None) as (tuner, _, _):\n"
         "    tuner.run(lambda *_: None)\n"

@@ -11,13 +11,13 @@ import pytest
 from small_encoder import write_encoder, write_text
 from typer.testing import CliRunner
 
-from models.ablation import PLAIN, VARIANTS, ablate, table
 from models.cli import app
-from models.configuration import FineTuning, Mixing, Optimisation, Watch
 from models.errors import ModelError
-from models.finetuned import fine_tune, prepared
 from models.inference import Encoder
-from models.methods import Methods
+from models.training.ablation import PLAIN, VARIANTS, ablate, table
+from models.training.configuration import FineTuning, Mixing, Optimisation, Watch
+from models.training.finetuned import fine_tune, prepared
+from models.training.methods import Methods
 
 torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
 pytest.importorskip("onnx", reason="the extra 'train' is not installed")

@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 
+from models.adaptation.replay import REPLAY_FILE, load_replay
 from models.artifact import Artifact
 from models.data import SENTIMENT_LABELS
-from models.export import MAX_BYTES
+from models.export.writing import MAX_BYTES
 from models.inference import Encoder
-from models.replay import REPLAY_FILE, load_replay
 from models.topics import TOPIC_LABELS
 
 #: (language, negative, positive): plain statements, finance and daily life.

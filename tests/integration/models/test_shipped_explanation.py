@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from models.explanation import TOKENS, TURNING, Explanation, explain
-from models.faithfulness import deletion
+from models.explanation.faithfulness import deletion
+from models.explanation.occlusion import TOKENS, TURNING, Explanation, explain
 from models.inference import Encoder
-from models.robustness_cli import real_examples
+from models.robustness.cli import real_examples
 
 #: (language, a text with a clear tone, words of which one must be the strongest)
 CLEAR = [

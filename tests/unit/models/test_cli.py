@@ -7,11 +7,11 @@ import pytest
 from typer.testing import CliRunner
 
 from models.artifact import load_artifact
-from models.calibrating import write_calibration
-from models.calibration_record import Calibration, HeadCalibration, Reliance
-from models.card import render_card
+from models.calibration.fitting import write_calibration
+from models.calibration.record import Calibration, HeadCalibration, Reliance
 from models.cli import app
 from models.errors import ModelError
+from models.evaluation.card import render_card
 
 runner = CliRunner()
 

@@ -20,8 +20,8 @@ import triton_python_backend_utils as pb_utils
 sys.path.extend(folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder and folder not in sys.path)
 
 from models.artifact import load_artifact
+from models.encoder.padding import PaddedTokenizer
 from models.inference import Encoder, processors
-from models.padding import PaddedTokenizer
 
 __all__ = ["TritonPythonModel"]
 

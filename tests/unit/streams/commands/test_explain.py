@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from models.explanation import Explanation, WordEffect
+from models.explanation.occlusion import Explanation, WordEffect
 from streams.commands import explain
 from streams.commands.explain import painted, plain_lines
 from streams.errors import BellwetherError

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import structlog
 
-from models.calibration_record import Calibration, HeadCalibration, Reliance
+from models.calibration.record import Calibration, HeadCalibration, Reliance
 from streams.documents import Abstention
 from streams.errors import BellwetherError
 from streams.scoring.contract import Scores

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import numpy as np
 import pytest
 
-from models.calibration_record import Calibration, HeadCalibration, Reliance
+from models.calibration.record import Calibration, HeadCalibration, Reliance
 from streams.alerts.sighting import sighting
 from streams.documents import DeadLetter, ScoredDocument, parse_raw
 from streams.enrich.enricher import Enricher

@@ -1,0 +1,1 @@
+"""Adapting a model to a user's own labels, so that it does not forget the old ones."""

@@ -1,0 +1,1 @@
+"""Cheap models before the encoder: who answers which text."""

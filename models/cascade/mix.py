@@ -1,0 +1,116 @@
+"""The news-like mix that a cascade is fitted and measured on: labelled dev rows of financial and news sets, and texts of news streams.
+
+Labelled rows stand for what is asked of the model, stream texts for how often each stage answers on days that nobody labelled.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.data import Example, examples, read_rows, sources
+from models.errors import ModelError
+from models.languages import ENCODER_LANGUAGES
+from models.texts.mixture import normalised
+
+__all__ = ["STREAMS", "NewsMix", "news_mix", "news_sets"]
+
+#: Streams of news; the stream of tweets about shares is no news.
+STREAMS = (
+    "headlines_2018_2020",
+    "cryptonews_2021_2022",
+    "saudi_news_2015",
+    "telegram_ru_2024",
+    "cnbc_id_tweets",
+    "noticias_es",
+    "xueqiu_news_zh",
+)
+
+#: News of a general kind whose tone is labelled.
+_GENERAL_NEWS = ("gerntsa_de",)
+#: Sentences of an encyclopaedia and of travel guides.
+_NO_NEWS = ("sib200",)
+
+
+@dataclass(frozen=True)
+class NewsMix:
+    """``fit``: labelled rows to choose on; ``held_out``: labelled rows to report on; ``stream``: texts without label."""
+
+    fit: Sequence[Example]
+    held_out: Sequence[Example]
+    stream: Sequence[str]
+
+    def timed(self, texts: int) -> list[str]:
+        """``texts`` texts at most to measure speed on, half of them labelled held-out rows and half of the streams, evenly thinned."""
+        return [text for whole in ([one.text for one in self.held_out], self.stream) for text in _thinned(list(whole), texts // 2)]
+
+
+def _thinned(rows: list[str], most: int) -> list[str]:
+    return rows if len(rows) <= most else [rows[index * len(rows) // most] for index in range(most)]
+
+
+def news_sets() -> dict[str, str]:
+    """Set -> task of the labelled part: every financial set and news set that the tables use, and every news topic set."""
+    chosen = {}
+    for name, source in sources().items():
+        news = source.domain == "finance" or name in _GENERAL_NEWS or (source.task == "topic" and name not in _NO_NEWS)
+        if source.left_out is None and news:
+            chosen[name] = source.task
+    return chosen
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _labelled(data: Path, rows: int) -> tuple[list[Example], set[str]]:
+    """At most ``rows`` dev rows a set, in equal parts of its languages, whose label is one class; and every train text, normalised."""
+    tasks = news_sets()
+    found: list[Example] = []
+    known: set[str] = set()
+    for path in sorted((data / "train").glob("*/*.jsonl*")):
+        task = tasks.get(path.name.split(".")[0])
+        if task is None:
+            continue
+        everything = list(read_rows(path))
+        known.update(normalised(row.text) for row in everything)
+        groups: defaultdict[str, list[Example]] = defaultdict(list)
+        for one in examples((row for row in everything if row.split == "dev"), task):
+            if one.label is not None and one.lang in ENCODER_LANGUAGES:
+                groups[one.lang].append(one)
+        for _, group in sorted(groups.items()):
+            found += sorted(group, key=lambda one: _digest(one.text))[: max(1, rows // len(groups))]
+    return found, known
+
+
+def _stream(path: Path, rows: int, known: set[str]) -> list[str]:
+    """``rows`` texts of a stream at most, evenly over its time, without those that stand in a labelled set."""
+    if not path.is_file():
+        raise ModelError(f"no such stream: {path}", mend="give the folder that holds train/ and streams/ with --data")
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        texts = [str(json.loads(line)["text"]) for line in lines]
+    return _thinned([text for text in texts if normalised(text) not in known], rows)
+
+
+def news_mix(data: Path, *, rows: int, stream_rows: int) -> NewsMix:
+    """Read the mix: at most ``rows`` dev rows a labelled set, and ``stream_rows`` texts a stream. No row of a benchmark, none of a
+    train split.
+
+    Half of the labelled rows, by the digest of their text, are for choosing and half for reporting.
+
+    Raises:
+        ModelError: there are no labelled sets, a stream is missing, or a label is unknown to the tables.
+    """
+    labelled, known = _labelled(data, rows)
+    if not labelled:
+        raise ModelError(f"no labelled news under {data / 'train'}", mend="give the folder that holds train/ and streams/ with --data")
+    stream = [text for name in STREAMS for text in _stream(data / "streams" / f"{name}.jsonl.gz", stream_rows, known)]
+    halves: tuple[list[Example], list[Example]] = ([], [])
+    for one in labelled:
+        halves[_digest(one.text)[-1] % 2].append(one)
+    return NewsMix(halves[0], halves[1], stream)

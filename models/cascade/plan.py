@@ -1,0 +1,226 @@
+"""A cascade: cheap models answer where they are sure, and the encoder is asked about the rest.
+
+Each stage but the last answers a text when the calibrated probability of its best sentiment and that of its best topic both reach the
+stage's thresholds (a cascade of classifiers with confidence thresholds, as FrugalGPT, Chen et al. 2023, arXiv:2305.05176, has it for
+language models). The stages share one tokenizer. A text's result depends on no other text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.artifact import Artifact
+from models.errors import ModelError
+from models.inference import Encoder, Runner, Scores
+from models.students.static_model import StaticModel
+
+__all__ = [
+    "PLAN",
+    "STATIC",
+    "Cascade",
+    "Plan",
+    "Scorer",
+    "Stage",
+    "Staged",
+    "answer",
+    "blended",
+    "file_digest",
+    "open_stage",
+    "read_plan",
+    "sure",
+]
+
+PLAN = "cascade.json"
+STATIC = "static.npz"
+MEND = "fit the cascade anew with `bellwether models cascade`"
+
+#: Texts to scores, rows in their order.
+Scorer = Callable[[Sequence[str]], Scores]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A model in ``file`` of the artifact that answers when its confidence reaches both thresholds, each from 0 to 1.
+
+    A ``.npz`` file is a :class:`models.students.static_model.StaticModel`, an ``.onnx`` file a graph like the artifact's own.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    sentiment: float
+    topic: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The stages before the encoder of ``model_id``, in the order they are asked. The encoder answers what they leave.
+
+    ``blend``: share of the first stage in that answer, for sentiment and topic: the two err on different texts, and their mean on fewer.
+    """
+
+    model_id: str
+    stages: tuple[Stage, ...]
+    blend: tuple[float, float] = (0.0, 0.0)
+
+
+class Staged(NamedTuple):
+    """``scores`` of each text, and ``stage`` int64 ``[n]``: the position in :attr:`Cascade.names` of the stage that answered."""
+
+    scores: Scores
+    stage: NDArray[np.int64]
+
+
+def sure(scores: Scores, stage: Stage) -> NDArray[np.bool_]:
+    """Which rows of ``scores`` reach both thresholds of ``stage``."""
+    enough: NDArray[np.bool_] = (scores.sentiment.max(axis=1) >= stage.sentiment) & (scores.topic.max(axis=1) >= stage.topic)
+    return enough
+
+
+def blended(encoder: Scores, first: Scores, blend: tuple[float, float]) -> Scores:
+    """The encoder's probabilities with a share ``blend`` (sentiment, topic) of the first stage's; the embedding is the encoder's."""
+    sentiment, topic = (np.float32(share) for share in blend)
+    mixed = encoder.sentiment + sentiment * (first.sentiment - encoder.sentiment)
+    return Scores(mixed, encoder.topic + topic * (first.topic - encoder.topic), encoder.embedding)
+
+
+def answer(gates: Sequence[tuple[Stage, Scorer]], last: Scorer, texts: Sequence[str], blend: tuple[float, float] = (0.0, 0.0)) -> Staged:
+    """Ask each of ``gates`` about what those before it left, and ``last`` about the rest, whose answer is :func:`blended`."""
+    stage = np.full(len(texts), len(gates), np.int64)
+    waiting = np.arange(len(texts))
+    whole: Scores | None = None
+    first: Scores | None = None
+    for number, (gate, scorer) in enumerate([*gates, (None, last)]):
+        scores = scorer([texts[row] for row in waiting])
+        first = first or scores
+        if gate is None:
+            scores = blended(scores, Scores(*(part[waiting] for part in first)), blend)
+        answered = np.ones(len(waiting), np.bool_) if gate is None else sure(scores, gate)
+        whole = whole or Scores(*(np.zeros((len(texts), part.shape[1]), np.float32) for part in scores))
+        stage[waiting[answered]] = number
+        for target, part in zip(whole, scores, strict=True):
+            target[waiting[answered]] = part[answered]
+        waiting = waiting[~answered]
+        if not len(waiting):
+            break
+    assert whole is not None, "there is always a last stage"
+    return Staged(whole, stage)
+
+
+def file_digest(path: Path) -> str:
+    """Hex SHA-256 of a file of a cascade.
+
+    Raises:
+        ModelError: it is missing.
+    """
+    if not path.is_file():
+        raise ModelError(f"no {path.name} in the model folder {path.parent}", mend=MEND)
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_plan(artifact: Artifact) -> Plan:
+    """The cascade of ``artifact``, its files checked against their checksums.
+
+    Raises:
+        ModelError: it has none, it was fitted to another model, or a file of it is damaged.
+    """
+    path = artifact.root / PLAN
+    if not path.is_file():
+        raise ModelError(f"the model {artifact.root} has no {PLAN}", mend=MEND)
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        stages = tuple(
+            Stage(str(one["name"]), str(one["file"]), str(one["sha256"]), float(one["sentiment"]), float(one["topic"]))
+            for one in raw["stages"]
+        )
+        sentiment, topic = raw["blend"]
+        plan = Plan(str(raw["model_id"]), stages, (float(sentiment), float(topic)))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is no plan of a cascade: {error!r}", mend=MEND) from error
+    if plan.model_id != artifact.model_id:
+        raise ModelError(f"{path} was fitted to {plan.model_id}, not {artifact.model_id}", mend=MEND)
+    for stage in plan.stages:
+        if file_digest(artifact.root / stage.file) != stage.sha256:
+            raise ModelError(f"{artifact.root / stage.file} is damaged: its checksum is not that of {PLAN}", mend=MEND)
+    return plan
+
+
+def open_stage(path: Path, encoder: Encoder) -> tuple[Scorer, Callable[[], None]]:
+    """The model in ``path`` as a scorer beside ``encoder``, whose tokenizer it shares, and what closes it.
+
+    Raises:
+        ModelError: the file is no model of a kind known here.
+    """
+    if path.suffix == ".npz":
+        static = StaticModel.load(path)
+        if static.pieces != encoder.tokenizer.get_vocab_size():
+            raise ModelError(f"{path} was made for another tokenizer", mend=MEND)
+        return (lambda texts: static.score(encoder.tokenize(texts))), lambda: None
+    own = encoder.artifact
+    runner = Runner(path, own.tokenizer_path, max_length=own.max_length, prefix=own.prefix, threads=encoder.threads)
+    return runner.score, runner.close
+
+
+class Cascade:
+    """The cascade of an artifact; scores as its :class:`models.inference.Encoder` does. Close it, or use it as a context manager.
+
+    Args:
+        artifact: with the files that its ``cascade.json`` names.
+        threads: calls that run at the same time; 0: as many as there are processors.
+
+    Raises:
+        ModelError: the artifact has no cascade, or a file is damaged.
+    """
+
+    def __init__(self, artifact: Artifact, threads: int = 0) -> None:
+        self.plan = read_plan(artifact)
+        self.artifact = artifact
+        self._encoder = Encoder(artifact, threads)
+        self._closers: list[Callable[[], None]] = [self._encoder.close]
+        self._stages: list[tuple[Stage, Scorer]] = []
+        try:
+            for stage in self.plan.stages:
+                scorer, closer = open_stage(artifact.root / stage.file, self._encoder)
+                self._closers.append(closer)
+                self._stages.append((stage, scorer))
+        except ModelError:
+            self.close()
+            raise
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The stages in the order they are asked, the last of them ``encoder``."""
+        return (*(stage.name for stage in self.plan.stages), "encoder")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the threads go. May be called twice."""
+        for closer in self._closers:
+            closer()
+
+    def score(self, texts: Sequence[str]) -> Scores:
+        """Score ``texts`` in the order given: any number, any length, any Unicode.
+
+        Raises:
+            ValueError: a text holds a lone surrogate.
+        """
+        return self.staged(texts).scores
+
+    def staged(self, texts: Sequence[str]) -> Staged:
+        """:meth:`score`, and which stage answered each text."""
+        return answer(self._stages, self._encoder.score, texts, self.plan.blend)

@@ -1,0 +1,1 @@
+"""Measuring a model on labelled text, and the model card that tells the figures."""

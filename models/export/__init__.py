@@ -1,0 +1,1 @@
+"""What leaves training: the artifact, its variants in other precisions, and the Triton repository."""

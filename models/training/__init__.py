@@ -1,0 +1,1 @@
+"""Learning: linear heads on frozen features, and fine-tuning with its techniques."""
