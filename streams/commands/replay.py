@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from streams.cancellation import end_tasks
 from streams.commands.options import Config, Data, Set, read_settings
 from streams.commands.running import need_somewhere, where_it_runs
 from streams.commands.stopping import stop_on_signals
@@ -167,8 +168,7 @@ async def _unless(stop: asyncio.Event, running: object) -> ReplayReport | None:
     await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
     if not task.done():
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks(task)
         return None
     report: ReplayReport = task.result()
     return report

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.status import Status
 
+from streams.cancellation import end_tasks
 from streams.commands.options import Config, Data, Set, read_settings
 from streams.commands.stopping import stop_on_signals
 from streams.logs import configure_logs
@@ -68,7 +69,7 @@ def _feeds(settings: Settings) -> tuple[Feed, ...]:
 
 
 async def _run(settings: Settings) -> None:
-    from streams.embedded.stack import Stack
+    from streams.embedded.stack import START_PATIENCE, Stack
 
     console = Console(stderr=True, highlight=False)
     stop = stop_on_signals()
@@ -84,8 +85,7 @@ async def _run(settings: Settings) -> None:
         await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
             status.update("stopping …")
-            starting.cancel()
-            await asyncio.gather(starting, return_exceptions=True)
+            await end_tasks(starting, patience=START_PATIENCE)
             console.print("stopped while it was starting")
             raise typer.Exit(130)
         starting.result()
@@ -115,10 +115,7 @@ async def _until_stopped(settings: Settings, stack: Stack, stopped: asyncio.Task
             if task is not None and task.done():
                 task.result()
     finally:
-        for task in (reading, failed, counting):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+        await end_tasks(*(task for task in (reading, failed, counting) if task is not None))
 
 
 async def _count(stack: Stack, status: Status) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from streams.cancellation import end_tasks
 from streams.delivery.attempt import Result
 from streams.delivery.channels import Channel
 from streams.delivery.outbox import Outbox, message_id
@@ -78,9 +79,7 @@ class Lane:
         """Stop, and break off what is under way: its message stays in the outbox. May be called twice."""
         tasks = [*self._running, *([self._task] if self._task is not None else [])]
         self._task = None
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*tasks)
         await self._sender.close()
 
     async def _run(self) -> None:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import structlog
 
+from streams.cancellation import end_tasks
 from streams.delivery.attempt import FAILED, Attempt, Result
 from streams.errors import BellwetherError
 from streams.metrics import Metrics
@@ -87,8 +88,7 @@ class DeliveryLog:
         """Write what waits, if the server is there, and stop. May be called twice."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end_tasks(task)
             try:
                 async with asyncio.timeout(_LAST_WORDS):
                     await self._flush()

@@ -12,6 +12,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
+from streams.cancellation import end_tasks, heed_cancellation
 from streams.documents import MAX_BYTES, DeadLetter
 from streams.embedded.adapters import journal_origin
 from streams.embedded.journal import Journal
@@ -69,8 +70,7 @@ class Feeder:
     async def stop(self) -> None:
         """Feed no more; what was not acknowledged yet is fed again by :meth:`rewind`. May be called twice."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end_tasks(self._task)
         self._task = None
 
     def hold(self) -> None:
@@ -96,6 +96,7 @@ class Feeder:
 
     async def _run(self) -> None:
         while True:
+            heed_cancellation()
             options = aiokafka_options(self._settings.kafka)
             # In front of the broker's own limit there is only ours: what exceeds it is dead-lettered, see _too_large.
             size = self._settings.topics.max_message_bytes
@@ -113,6 +114,7 @@ class Feeder:
 
     async def _pump(self, producer: AIOKafkaProducer) -> None:
         while True:
+            heed_cancellation()
             full = self._holding or await asyncio.to_thread(self.in_flight) >= self._limit
             if full or not (await self._repeat(producer) or await self._advance(producer)):
                 await asyncio.sleep(_IDLE_SECONDS)

@@ -16,6 +16,7 @@ from typing import Final
 import httpx
 import structlog
 
+from streams.cancellation import end_tasks, heed_cancellation
 from streams.embedded.journal import Journal
 from streams.embedded.loopback import loopback_client
 from streams.errors import TransientError
@@ -55,8 +56,7 @@ class Keeper:
     async def stop(self) -> None:
         """Settle no more. May be called twice."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end_tasks(self._task)
         self._task = None
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -65,6 +65,7 @@ class Keeper:
 
     async def _run(self) -> None:
         while True:
+            heed_cancellation()
             try:
                 if await asyncio.to_thread(self._journal.mark):
                     await self._next_write()

@@ -18,6 +18,7 @@ from typing import Final
 import psutil
 import structlog
 
+from streams.cancellation import end_tasks, heed_cancellation
 from streams.errors import BellwetherError, StackError
 
 __all__ = ["Child", "ChildSpec", "ChildState", "ChildStatus", "kill_group", "last_lines"]
@@ -195,8 +196,7 @@ class Child:
     async def release(self) -> None:
         """Supervise it no longer; it runs on."""
         if self._supervisor is not None and self._supervisor is not asyncio.current_task():
-            self._supervisor.cancel()
-            await asyncio.gather(self._supervisor, return_exceptions=True)
+            await end_tasks(self._supervisor)
         self._supervisor = None
 
     async def stop(self, *, seconds: float | None = None) -> None:
@@ -322,6 +322,7 @@ class Child:
     async def _bring_up(self, why: str, failures: int) -> int | None:
         """Start it again until it serves. Gives the number of failures in a row, or None when it was given up."""
         while True:
+            heed_cancellation()
             await self._end(0.0)
             self._set(ChildState.RESTARTING, f"it {why}")
             if failures > _QUICK_FAILURES:
@@ -361,9 +362,11 @@ async def _ask(spec: ChildSpec, *, seconds: float) -> bool:
     try:
         # Not wait_for: before Python 3.12 it swallows a cancellation that meets a finished answer, and a stop goes unheard.
         async with asyncio.timeout(seconds):
-            return await spec.healthy()
+            answers = await spec.healthy()
     except (OSError, TimeoutError):
-        return False
+        answers = False
+    heed_cancellation()
+    return answers
 
 
 def _create_time(pid: int) -> float | None:

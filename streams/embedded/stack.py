@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 import psutil
 import structlog
 
+from streams.cancellation import end_tasks
 from streams.embedded import broker, search, triton
 from streams.embedded.addresses import point_at
 from streams.embedded.feeder import Feeder
@@ -34,11 +35,12 @@ if TYPE_CHECKING:
 
     from streams.settings import AgentName, Settings
 
-__all__ = ["Stack", "StackInfo", "find_stack"]
+__all__ = ["START_PATIENCE", "Stack", "StackInfo", "find_stack"]
 
 _log = structlog.get_logger(__name__)
 
 _ALL_AGENTS: Final[tuple[AgentName, ...]] = ("score", "index", "watch", "notify")
+START_PATIENCE: Final = 15.0  # seconds that a start which is cancelled may take: it stops everything again
 _DRAIN_SECONDS: Final = 3.0
 _STOP_SECONDS: Final = 7.5
 _LAST_ACK_SECONDS: Final = 1.0
@@ -199,13 +201,11 @@ class Stack:
             except BellwetherError as error:
                 _log.warning("stopping without finishing what is under way", error=str(error))
         if self._fallback is not None:
-            self._fallback.cancel()
-            await asyncio.gather(self._fallback, return_exceptions=True)
+            await end_tasks(self._fallback)
         await asyncio.gather(*(child.release() for child in self._children))
-        if self._feeder is not None:
-            await self._feeder.stop()
-        if self._keeper is not None:
-            await self._keeper.stop()
+        for part in (self._feeder, self._keeper):
+            if part is not None:
+                await part.stop()
         await self.worker.stop(seconds=max(0.5, min(2.5, deadline - time.monotonic() - 2.0)))
         left = max(0.5, deadline - time.monotonic() - 0.5)
         was_up = self.search.status.state == ChildState.UP
@@ -384,17 +384,16 @@ class Stack:
 
     def _info(self) -> StackInfo:
         me = psutil.Process()
-        settings = self.settings
         return StackInfo(
             pid=me.pid,
             started=me.create_time(),
             state=self._state,
             data=self._data,
-            kafka=settings.kafka.bootstrap_servers,
-            search=settings.search.url,
-            triton=settings.triton.url if self.scorer == "triton" else None,
+            kafka=self.settings.kafka.bootstrap_servers,
+            search=self.settings.search.url,
+            triton=self.settings.triton.url if self.scorer == "triton" else None,
             scorer=self.scorer,
             journal=self._data / "journal.db",
-            metrics_port=settings.worker.metrics_port,
+            metrics_port=self.settings.worker.metrics_port,
             children=records(self._children),
         )

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams import newswire
+from streams.cancellation import end_tasks
 from streams.documents import Alert
-from streams.embedded.stack import Stack
+from streams.embedded.stack import START_PATIENCE, Stack
 from streams.errors import TransientError
 from streams.live.receiver import Receiver
 from streams.live.summary import AlertSummary, Snapshot, Summary
@@ -90,8 +91,7 @@ class DemoRun:
                 return summary
             finally:
                 self._phase = "stopping"
-                view.cancel()
-                await asyncio.gather(view, return_exceptions=True)
+                await end_tasks(view)
                 if self._sink is not None:
                     await self._sink.close()
                 # What is under way stays in the journal, for whoever kept the folder.
@@ -104,8 +104,7 @@ class DemoRun:
             stopped.cancel()
             task.result()
             return True
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks(task, patience=START_PATIENCE)
         return False
 
     async def _stream(self, stack: Stack) -> float:

@@ -16,6 +16,7 @@ from tritonclient.grpc import InferInput, InferRequestedOutput, InferResult
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
+from streams.cancellation import end_tasks
 from streams.errors import BellwetherError, PermanentError, TransientError
 from streams.scoring.contract import Floats, Scores
 from streams.scoring.texts import as_utf8
@@ -123,9 +124,7 @@ class TritonScorer:
         try:
             scored = await asyncio.gather(*parts)
         finally:
-            for part in parts:
-                part.cancel()
-            await asyncio.gather(*parts, return_exceptions=True)
+            await end_tasks(*parts)
         return Scores(*(np.concatenate(arrays) for arrays in zip(*scored, strict=True)))
 
     async def close(self) -> None:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from streams.cancellation import end_tasks, heed_cancellation
 from streams.errors import BellwetherError, PermanentError, TransientError
 from streams.retry_after import retry_after
 from streams.settings import FeedSettings
@@ -140,6 +141,7 @@ class FeedReader:
     async def _follow(self, feed: Feed) -> None:
         longest = max(_DAY, feed.interval or self._settings.interval)
         while not (state := self._states[feed.url]).gone:
+            heed_cancellation()
             # Bounded: the clock may have been wrong when the date was written down.
             await asyncio.sleep(min(longest, max(0.0, state.due - time.time())))
             async with self._slots:
@@ -170,8 +172,7 @@ class FeedReader:
     async def close(self) -> None:
         """Stop visiting."""
         if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
+            await end_tasks(self._following)
         if self._fetcher is not None:
             await self._fetcher.close()
 

@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from streams.cancellation import end_tasks
+
 __all__ = ["Lane"]
 
 Batch = TypeVar("Batch")
@@ -67,7 +69,4 @@ class Lane(Generic[Batch]):
 
     async def close(self) -> None:
         """Cancel what is under way; it was not acknowledged and will be delivered again."""
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*self._tasks)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import structlog
 from pydantic import ValidationError
 
+from streams.cancellation import end_tasks
 from streams.delivery.channels import Channels
 from streams.delivery.dispatcher import Bury, Dispatcher
 from streams.documents import Alert, DeadLetter
@@ -103,9 +104,7 @@ class NotifyStage:
 
     async def close(self) -> None:
         """Leave what is not settled or delivered: both outboxes keep it for the next start. May be called twice."""
-        for task in self._settling:
-            task.cancel()
-        await asyncio.gather(*self._settling, return_exceptions=True)
+        await end_tasks(*self._settling)
         await self._dispatcher.close()
 
     async def _done(self, alert: Alert) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -255,3 +256,45 @@ def test_last_lines_skip_frames_and_cut_long_lines(tmp_path: Path) -> None:
     log.write_text("+-----+\n| a |\n\n" + "b" * 5000 + "\n", encoding="utf-8")
     assert last_lines(log) == "a | " + "b" * 200
     assert last_lines(tmp_path / "none.log") == "(no log)"
+
+
+async def test_a_probe_that_swallows_the_cancellation_does_not_keep_it_running(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.embedded.process._HEALTH_EVERY", 0.01)
+    asked = asyncio.Event()
+    watching = False
+
+    async def deaf() -> bool:
+        if watching:
+            asked.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(300)
+        return True
+
+    child = make("sleep 300", healthy=deaf)
+    await child.start()
+    watching = True
+    await asked.wait()
+    supervisor = child._supervisor
+    assert supervisor is not None
+    async with asyncio.timeout(30):
+        await child.stop()
+    assert supervisor.cancelling() == 1, "it heard the first time"
+    assert (child.status.state, child.status.pid, child.restarts) == (ChildState.STOPPED, None, 0)
+
+
+async def test_a_start_that_is_cancelled_in_a_probe_that_swallows_it_ends(make: Make) -> None:
+    asked = asyncio.Event()
+
+    async def deaf() -> bool:
+        asked.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(300)
+        return True
+
+    child = make("sleep 300", healthy=deaf)
+    starting = asyncio.create_task(child.start())
+    await asked.wait()
+    starting.cancel()
+    await asyncio.wait({starting}, timeout=30)
+    assert starting.cancelled()
+    assert child.status.pid is None
