@@ -9,6 +9,7 @@ from datetime import timedelta
 import stamina
 import structlog
 
+from streams.cancellation import heed_cancellation
 from streams.errors import TransientError
 from streams.metrics import Metrics
 
@@ -46,5 +47,7 @@ async def until_it_works(action: Callable[[], Awaitable[None]], *, stage: str, m
         return True if asked is None else min(asked, WAIT_MAX)
 
     async for attempt in stamina.retry_context(on=wait, attempts=None, timeout=None, wait_initial=WAIT_INITIAL, wait_max=WAIT_MAX):
+        # A stop is asked for once, and the client that the last attempt closed may have swallowed it.
+        heed_cancellation()
         with attempt:
             await action()

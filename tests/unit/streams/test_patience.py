@@ -77,3 +77,24 @@ async def test_every_repeat_is_counted_by_its_cause(metrics: Metrics) -> None:
         for error in ("OSError", "OperationalError")
     }
     assert counted == {"OSError": 2, "OperationalError": 1}
+
+
+async def test_a_stop_that_a_client_swallowed_is_heeded_before_the_next_try(metrics: Metrics) -> None:
+    tries = 0
+
+    async def action() -> None:
+        nonlocal tries
+        tries += 1
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            # As aiokafka's client does while it closes.
+            raise TransientError("connection lost") from None
+
+    waiting = asyncio.ensure_future(until_it_works(action, stage="index", metrics=metrics))
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert tries == 1
