@@ -7,6 +7,7 @@ on two cores a quarter faster than one call on both, because nobody waits for th
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from models.artifact import REINSTALL, Artifact
 from models.calibration.record import load_calibration
 from models.errors import ModelError
 
-__all__ = ["Batch", "Encoder", "Runner", "Scores", "processors"]
+__all__ = ["Batch", "Encoder", "Runner", "Scores", "TextTokenizer", "processors"]
 
 #: Tokens of one call; larger calls fall out of the processor's cache and gain nothing.
 TOKEN_BUDGET = 256
@@ -55,7 +56,35 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class Runner:
+class TextTokenizer:
+    """Texts to token ids, as the graphs of an artifact take them; usable from several threads.
+
+    Args:
+        path: a ``tokenizer.json``.
+        max_length: tokens a text is cut to, the two special ones included.
+        prefix: put before every text.
+    """
+
+    def __init__(self, path: Path, *, max_length: int, prefix: str = "") -> None:
+        self.tokenizer = Tokenizer.from_file(str(path))
+        self.tokenizer.enable_truncation(max_length)
+        self.tokenizer.no_padding()
+        self.prefix = prefix
+        self._characters = max_length * CHARACTERS_PER_TOKEN
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, special tokens included, cut to ``max_length``.
+
+        Raises:
+            ValueError: a text holds a lone surrogate, which no encoding of Unicode can express.
+        """
+        prepared = [self.prefix + text[: self._characters] for text in texts]
+        for text in prepared:
+            text.encode("utf-8")
+        return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(prepared)]
+
+
+class Runner(TextTokenizer):
     """One graph with its tokenizer; usable from several threads. Close it, or use it as a context manager.
 
     Args:
@@ -74,11 +103,7 @@ class Runner:
         # A plan of memory for every shape that ever came would grow for ever: shapes differ from call to call.
         options.enable_mem_pattern = False
         self.session = onnxruntime.InferenceSession(str(onnx_path), options, providers=["CPUExecutionProvider"])
-        self.tokenizer = Tokenizer.from_file(str(tokenizer_path))
-        self.tokenizer.enable_truncation(max_length)
-        self.tokenizer.no_padding()
-        self.prefix = prefix
-        self._characters = max_length * CHARACTERS_PER_TOKEN
+        super().__init__(tokenizer_path, max_length=max_length, prefix=prefix)
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="onnx")
 
     def __enter__(self) -> Self:
@@ -87,20 +112,22 @@ class Runner:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
+    def beside(self, threads: int = 1) -> Self:
+        """The same graph and tokenizer, with threads of its own: its calls do not queue behind this one's, and nothing is loaded again.
+
+        Each is closed by itself.
+
+        Args:
+            threads: calls that run at the same time; 0: as many as there are processors.
+        """
+        other = copy.copy(self)
+        other.threads = threads or processors()
+        other._pool = ThreadPoolExecutor(other.threads, thread_name_prefix="onnx")
+        return other
+
     def close(self) -> None:
         """Let the threads go; calls under way are finished. May be called twice."""
         self._pool.shutdown(cancel_futures=True)
-
-    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, special tokens included, cut to ``max_length``.
-
-        Raises:
-            ValueError: a text holds a lone surrogate, which no encoding of Unicode can express.
-        """
-        prepared = [self.prefix + text[: self._characters] for text in texts]
-        for text in prepared:
-            text.encode("utf-8")
-        return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(prepared)]
 
     def batches(self, tokens: Sequence[Sequence[int]], budget: int = TOKEN_BUDGET) -> Iterator[Batch]:
         """Group texts of equal length into batches of at most ``budget`` tokens (at least one row), the longest texts first.

@@ -173,7 +173,8 @@ def build_cascade(
     bare = judge([_cut(one, rest) for one in scores], mix.held_out)
     alone = [_point(name, bare, _alone(number, len(names)), documents[name]) for number, name in enumerate(names)]
     chosen = next(point for point in curve if point.thresholds == best.thresholds)
-    plan = Plan(artifact.model_id, tuple(stage for stage, _ in cascades[chosen.name]), blend)
+    languages = tuple(sorted({one.lang for one in mix.fit}))
+    plan = Plan(artifact.model_id, tuple(stage for stage, _ in cascades[chosen.name]), blend, languages)
     lost = {task: round(value, 2) for task, value in best.lost.items()}
     counts = (len(mix.fit), len(mix.held_out), len(mix.stream), len(timing))
     return plan, CascadeReport(artifact.model_id, names, alone, curve, chosen, most, lost, *counts, encoder.threads)

@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from models.artifact import Artifact
 from models.errors import ModelError
@@ -28,6 +29,7 @@ __all__ = [
     "STATIC",
     "Cascade",
     "Plan",
+    "Reader",
     "Scorer",
     "Stage",
     "Staged",
@@ -66,11 +68,13 @@ class Plan:
     """The stages before the encoder of ``model_id``, in the order they are asked. The encoder answers what they leave.
 
     ``blend``: share of the first stage in that answer, for sentiment and topic: the two err on different texts, and their mean on fewer.
+    ``languages``: those of the labelled texts that the thresholds were chosen on; nobody knows what a stage is worth in another.
     """
 
     model_id: str
     stages: tuple[Stage, ...]
     blend: tuple[float, float] = (0.0, 0.0)
+    languages: tuple[str, ...] = ()
 
 
 class Staged(NamedTuple):
@@ -144,7 +148,8 @@ def read_plan(artifact: Artifact) -> Plan:
             for one in raw["stages"]
         )
         sentiment, topic = raw["blend"]
-        plan = Plan(str(raw["model_id"]), stages, (float(sentiment), float(topic)))
+        languages = tuple(str(language) for language in raw.get("languages", ()))
+        plan = Plan(str(raw["model_id"]), stages, (float(sentiment), float(topic)), languages)
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path} is no plan of a cascade: {error!r}", mend=MEND) from error
     if plan.model_id != artifact.model_id:
@@ -155,7 +160,18 @@ def read_plan(artifact: Artifact) -> Plan:
     return plan
 
 
-def open_stage(path: Path, encoder: Encoder) -> tuple[Scorer, Callable[[], None]]:
+class Reader(Protocol):
+    """What a stage takes of the encoder it stands before: an :class:`models.inference.Encoder`, or who reads texts as one does."""
+
+    artifact: Artifact
+    tokenizer: Tokenizer
+    threads: int
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text."""
+
+
+def open_stage(path: Path, encoder: Reader) -> tuple[Scorer, Callable[[], None]]:
     """The model in ``path`` as a scorer beside ``encoder``, whose tokenizer it shares, and what closes it.
 
     Raises:
