@@ -23,6 +23,12 @@ class Metrics:
         self.sentiments = Counter(
             "bellwether_documents_sentiment", "Scored documents by sentiment label", ["label"], registry=self.registry
         )
+        self.model_stages = Counter(
+            "bellwether_documents_model_stage",
+            "Scored documents by the stage of the cascade that answered; none without a cascade",
+            ["model_stage"],
+            registry=self.registry,
+        )
         self.near_copies = Counter("bellwether_near_copies", "Documents recognised as near-copies", registry=self.registry)
         self.watched = Counter("bellwether_documents_watched", "Scored documents that the watch agent counted", registry=self.registry)
         self.ignored = Counter(

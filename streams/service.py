@@ -47,7 +47,7 @@ class Service:
         from streams.delivery.outbox import DELIVERY_STATE
         from streams.enrich.enricher import Enricher
         from streams.scoring.reliability import Reliability
-        from streams.scoring.selection import build_scorer
+        from streams.scoring.selection import build_cascade, build_scorer
         from streams.sinks.search import SearchSink
         from streams.state import SharedStateStore
 
@@ -68,7 +68,9 @@ class Service:
         if "score" in agents:
             self._enricher = Enricher(settings.enrich)
             self._scorer = build_scorer(settings)
-            self.score = ScoreStage(self._enricher, self._scorer, self.metrics, Reliability.of_settings(settings.scoring))
+            self._cascade = build_cascade(settings.scoring)
+            reliability = Reliability.of_settings(settings.scoring)
+            self.score = ScoreStage(self._enricher, self._scorer, self.metrics, reliability, self._cascade)
         if "index" in agents:
             self.index = IndexStage(self.sink, self.ledger, self.metrics)
         if "watch" in agents:
@@ -103,6 +105,9 @@ class Service:
             self._closing.callback(self.score.close)
             await self._until("score", self._scorer.open)
             model_id = self._scorer.model_id
+            if self._cascade is not None:
+                self._closing.push_async_callback(self._cascade.close)
+                await self._cascade.open(model_id)
             await self._remember_recent()
         if self.watch is not None:
             await self._until("watch", self.watch.open)

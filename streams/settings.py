@@ -138,6 +138,12 @@ class ScoringSettings(_Section):
         "confidence: also those it is too unsure of; off: none",
         examples=["confidence"],
     )
+    cascade: Literal["off", "auto", "on"] = Field(
+        "off",
+        description="Whether cheap stages answer the texts that they are sure of, and the model the rest: on: by the cascade in the model "
+        "folder; auto: where it has one; off: the model answers all",
+        examples=["auto"],
+    )
 
 
 class SearchSettings(_Section):

@@ -54,6 +54,7 @@ def register(app: typer.Typer) -> None:
         from streams.metrics import Metrics
         from streams.scoring.onnx import OnnxScorer
         from streams.scoring.reliability import Reliability
+        from streams.scoring.selection import build_cascade
         from streams.sources.lines import LineFile
         from streams.sources.mapping import FieldMapping
         from streams.stages.score import ScoreStage
@@ -64,16 +65,21 @@ def register(app: typer.Typer) -> None:
             raise SettingsError(f"--out {out}: is the file that is read", mend="name another file")
         fields = FieldMapping.parse(mapping, zone=zone)
         scorer = OnnxScorer(settings.scoring.model, threads=settings.scoring.threads)
-        stage = ScoreStage(Enricher(settings.enrich), scorer, Metrics(), Reliability.of_settings(settings.scoring))
+        cascade = build_cascade(settings.scoring)
+        stage = ScoreStage(Enricher(settings.enrich), scorer, Metrics(), Reliability.of_settings(settings.scoring), cascade)
         console = Console(stderr=True, highlight=False)
 
         async def work() -> tuple[int, Counter[str], Counter[str]]:
             await scorer.open()
             try:
+                if cascade is not None:
+                    await cascade.open(scorer.model_id)
                 with LineFile(file) as lines, _writing(out) as target, _bar(console) as bar:
                     return await _score(stage, lines, fields, target, bar)
             finally:
                 stage.close()
+                if cascade is not None:
+                    await cascade.close()
                 await scorer.close()
 
         written, withheld, left_out = asyncio.run(work())

@@ -22,6 +22,7 @@ _EXAMINATIONS: tuple[tuple[str, str, str], ...] = (
     ("Kafka", "kafka", "check_kafka"),
     ("Elasticsearch", "search", "check_search"),
     ("Triton", "scoring", "check_triton"),
+    ("cascade", "cascade", "check_cascade"),
     ("webhooks", "webhooks", "check_webhooks"),
 )
 

@@ -150,7 +150,8 @@ class ScoredDocument(Wire):
 
     `sentiment` is absent exactly when `unscored` says why; `topic` too where there is nothing to score. What the model answered and
     is not relied on for stands in `abstained`: that sentiment or topic is absent then. `duplicate_of` is the id of the first document
-    of which this one is a near-copy; its score is then the first one's.
+    of which this one is a near-copy; its score is then the first one's. `model_stage` is the stage of the model's cascade that answered,
+    ``encoder`` the last one; it is absent without a cascade, and where no stage was asked.
     """
 
     id: str
@@ -171,6 +172,7 @@ class ScoredDocument(Wire):
     duplicate_of: str | None = None
     entities: tuple[EntityMention, ...] = ()
     model_id: str
+    model_stage: str | None = None
     timings: Timings
     origin: str
 

@@ -66,6 +66,11 @@ class Reliability:
         sentiment = known.apply("sentiment", scores.sentiment, languages)
         return replace(scores, sentiment=sentiment, topic=known.apply("topic", scores.topic, languages))
 
+    def vouches(self, model_id: str, language: str) -> bool:
+        """Whether a sure enough answer in `language` would be given, sentiment and topic."""
+        known = self._of(model_id)
+        return known is None or self._abstain == "off" or all(known.doubt(head, language, 1.0) is None for head in ("sentiment", "topic"))
+
     def abstentions(self, scores: Scores, model_id: str, topics: Sequence[str], languages: Sequence[str]) -> list[tuple[Abstention, ...]]:
         """For each text the answers that should not be given, of calibrated `scores`."""
         known = self._of(model_id)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import stamina
 import structlog
 
 from streams.errors import BellwetherError, TransientError
 from streams.scoring.contract import Scorer, Scores
-from streams.settings import Settings
+from streams.settings import ScoringSettings, Settings
 
-__all__ = ["PATIENCE", "AutoScorer", "build_scorer"]
+if TYPE_CHECKING:
+    from streams.scoring.cascade import Cascade
+
+__all__ = ["PATIENCE", "AutoScorer", "build_cascade", "build_scorer"]
 
 PATIENCE = 3.0
 """Seconds that ``auto`` waits for Triton before the model is loaded into this process."""
@@ -93,6 +97,15 @@ def build_scorer(settings: Settings) -> Scorer:
     if backend == "triton":
         return _triton(settings)
     return AutoScorer(_triton(settings), _onnx(settings))
+
+
+def build_cascade(settings: ScoringSettings) -> Cascade | None:
+    """The cheap stages that these settings ask for, not yet open; None where they ask for none, and its libraries are not loaded."""
+    if settings.cascade == "off":
+        return None
+    from streams.scoring.cascade import Cascade, asked_for
+
+    return Cascade(settings.model, threads=settings.threads) if asked_for(settings) else None
 
 
 def _triton(settings: Settings) -> Scorer:

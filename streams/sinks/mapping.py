@@ -23,7 +23,7 @@ from streams.documents import Decision, ScoredDocument
 
 __all__ = ["VERSION", "Names", "Template", "alerts_template", "decisions_template", "documents_template"]
 
-VERSION = 2
+VERSION = 3
 """Version of the templates. A worker leaves templates of a newer version alone."""
 
 _DATE: dict[str, Any] = {"type": "date"}
@@ -104,6 +104,7 @@ def _documents(analyzers: Mapping[str, str]) -> dict[str, Any]:
             "duplicate_of": _KEYWORD,
             "entities": _object(id=_KEYWORD, name=_KEYWORD, matched=_KEYWORD),
             "model_id": _KEYWORD,
+            "model_stage": _KEYWORD,
             "timings": _object(received_at=_DATE, scored_at=_DATE, enrich_ms=_FLOAT, score_ms=_FLOAT),
             "origin": _KEYWORD,
         },

@@ -43,6 +43,8 @@ def document_source(document: ScoredDocument, ingested: str, analyzers: Mapping[
         },
         "origin": document.origin,
     }
+    if document.model_stage is not None:
+        record["model_stage"] = document.model_stage
     if document.fetched_at is not None:
         event["created"] = document.fetched_at.isoformat()
     if document.source_id is not None:

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import repeat
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,9 +31,13 @@ from streams.documents import (
 from streams.enrich.enricher import Arrival, Enriched, Enricher, Failed, Filtered
 from streams.errors import PermanentError
 from streams.metrics import Metrics
+from streams.scoring.answers import Answerer
 from streams.scoring.contract import Scorer
 from streams.scoring.reliability import Reliability
 from streams.stages.contract import Delivery
+
+if TYPE_CHECKING:
+    from streams.scoring.cascade import Cascade
 
 __all__ = ["REMEMBERED_SCORES", "ScoreStage"]
 
@@ -41,12 +47,13 @@ REMEMBERED_SCORES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What is said of a text: `sentiment` or why there is none, and the answers that are not given."""
+    """What is said of a text: `sentiment` or why there is none, the answers that are not given, and the stage of a cascade that said it."""
 
     sentiment: Sentiment | None = None
     topic: Topic | None = None
     unscored: Unscored | None = None
     abstained: tuple[Abstention, ...] = ()
+    stage: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +72,15 @@ class ScoreStage:
         scorer: the model, open.
         metrics: counts what happens.
         reliability: which of the model's answers are given; None: all, as they are.
+        cascade: cheap stages before the model, opened before the first call; None: there are none.
     """
 
-    def __init__(self, enricher: Enricher, scorer: Scorer, metrics: Metrics, reliability: Reliability | None = None) -> None:
+    def __init__(
+        self, enricher: Enricher, scorer: Scorer, metrics: Metrics, reliability: Reliability | None = None, cascade: Cascade | None = None
+    ) -> None:
         self._enricher = enricher
         self._scorer = scorer
-        self._reliability = reliability or Reliability(None, "off")
+        self._answerer = Answerer(scorer, reliability or Reliability(None, "off"), cascade)
         self._metrics = metrics
         # One thread: the enricher remembers what it has seen, and batches must reach it in order.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="enrich")
@@ -174,16 +184,12 @@ class ScoreStage:
     async def _score(self, items: Sequence[Enriched]) -> dict[str, Opinion]:
         if not items:
             return {}
-        scores = await self._scorer.score([item.model_text for item in items])
-        if not (np.isfinite(scores.sentiment).all() and np.isfinite(scores.topic).all()):
-            raise PermanentError("the model gave no numbers (NaN or infinity)", reason="score.not_finite")
-        labels, model_id = self._scorer.topics, self._scorer.model_id
-        languages = [item.language.code for item in items]
-        scores = self._reliability.calibrated(scores, model_id, languages)
-        withheld = self._reliability.abstentions(scores, model_id, labels, languages)
-        sentiments = np.clip(scores.sentiment.astype(np.float64), 0.0, 1.0).round(6).tolist()
-        topics = np.clip(scores.topic.astype(np.float64), 0.0, 1.0).round(4).tolist()
-        return {item.origin: _opinion(sentiments[row], topics[row], labels, withheld[row]) for row, item in enumerate(items)}
+        answers = await self._answerer.answers([item.model_text for item in items], [item.language.code for item in items])
+        labels, stages = self._scorer.topics, answers.stages or repeat(None, len(items))
+        sentiments = np.clip(answers.sentiment.astype(np.float64), 0.0, 1.0).round(6).tolist()
+        topics = np.clip(answers.topic.astype(np.float64), 0.0, 1.0).round(4).tolist()
+        found = zip(items, sentiments, topics, answers.withheld, stages, strict=True)
+        return {item.origin: _opinion(tone, themes, labels, withheld, stage) for item, tone, themes, withheld, stage in found}
 
     def _remember(self, key: str, opinion: Opinion) -> None:
         self._opinions[key] = opinion
@@ -196,13 +202,17 @@ class ScoreStage:
             self._metrics.languages.labels(language=document.language.code).inc()
             label = document.sentiment.label.value if document.sentiment else "unscored"
             self._metrics.sentiments.labels(label=label).inc()
+            if document.model_stage is not None:
+                self._metrics.model_stages.labels(model_stage=document.model_stage).inc()
             if document.duplicate_of:
                 self._metrics.near_copies.inc()
         if scored:
             self._metrics.event_lag.set((now - max(document.published_at for document in scored)).total_seconds())
 
 
-def _opinion(sentiment: list[float], topics: list[float], labels: tuple[str, ...], abstained: tuple[Abstention, ...]) -> Opinion:
+def _opinion(
+    sentiment: list[float], topics: list[float], labels: tuple[str, ...], abstained: tuple[Abstention, ...], stage: str | None
+) -> Opinion:
     negative, neutral, positive = sentiment
     probabilities = dict(zip(labels, topics, strict=True))
     topic = Topic(label=max(probabilities, key=probabilities.__getitem__), probabilities=probabilities) if probabilities else None
@@ -210,8 +220,8 @@ def _opinion(sentiment: list[float], topics: list[float], labels: tuple[str, ...
     if "topic" in doubts:
         topic = None
     if (doubt := doubts.get("sentiment")) is not None:
-        return Opinion(None, topic, Unscored(reason=doubt.reason, detail=doubt.detail), abstained)
-    return Opinion(Sentiment(negative=negative, neutral=neutral, positive=positive), topic, None, abstained)
+        return Opinion(None, topic, Unscored(reason=doubt.reason, detail=doubt.detail), abstained, stage)
+    return Opinion(Sentiment(negative=negative, neutral=neutral, positive=positive), topic, None, abstained, stage)
 
 
 def _document(item: Enriched, opinion: Opinion, model_id: str, timings: Timings) -> ScoredDocument:
@@ -235,6 +245,7 @@ def _document(item: Enriched, opinion: Opinion, model_id: str, timings: Timings)
         duplicate_of=item.duplicate_of,
         entities=item.entities,
         model_id=model_id,
+        model_stage=opinion.stage,
         timings=timings,
         origin=item.origin,
     )
