@@ -38,6 +38,18 @@ class Metrics:
             registry=self.registry,
         )
         self.alerts = Counter("bellwether_alerts", "Alerts by rule and status", ["rule", "status"], registry=self.registry)
+        self.explanations = Counter(
+            "bellwether_alert_explanations",
+            "Evidence documents of firing alerts by whether their words were told (explained), or why not",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.explanation_seconds = Histogram(
+            "bellwether_alert_explanation_seconds",
+            "Seconds that an alert was held up to be explained",
+            buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+            registry=self.registry,
+        )
         self.deliveries = Counter(
             "bellwether_deliveries", "Attempts to deliver an alert, by result and channel", ["result", "channel"], registry=self.registry
         )

@@ -15,6 +15,7 @@ from streams.metrics import Metrics
 from streams.patience import until_it_works
 from streams.stages.contract import Producer
 from streams.stages.control import ControlStage
+from streams.stages.explain import ExplainStage
 from streams.stages.index import IndexStage
 from streams.stages.notify import SETTLE_SECONDS, NotifyStage
 from streams.stages.rules import RuleStage
@@ -22,6 +23,7 @@ from streams.stages.score import ScoreStage
 from streams.stages.watch import WatchStage
 
 if TYPE_CHECKING:
+    from streams.alerts.evidence.passages import RecentPassages
     from streams.settings import Settings
 
 __all__ = ["WARM_UP_DOCUMENTS", "Service"]
@@ -42,6 +44,7 @@ class Service:
 
     def __init__(self, settings: Settings, producer: Producer) -> None:
         from streams.alerts.engine import Engine
+        from streams.alerts.evidence.passages import RecentPassages
         from streams.alerts.rules.configured import configured_rules
         from streams.delivery.building import build_dispatcher
         from streams.delivery.outbox import DELIVERY_STATE
@@ -75,7 +78,11 @@ class Service:
             self.index = IndexStage(self.sink, self.ledger, self.metrics)
         if "watch" in agents:
             rules = configured_rules(settings.alerts)
-            self.watch = WatchStage(Engine(rules), shared.rest, producer, settings.topics.alerts, self.sink, self.ledger, self.metrics)
+            recent = RecentPassages() if settings.alerts.explain and settings.scoring.backend != "noop" else None
+            self._explain = self._explainer(recent) if recent is not None else None
+            self.watch = WatchStage(
+                Engine(rules), shared.rest, producer, settings.topics.alerts, self.sink, self.ledger, self.metrics, recent=recent
+            )
         if "notify" in agents:
             assert self.watch is not None, "settings keep watch and notify together"
             self.notify = NotifyStage(
@@ -84,6 +91,7 @@ class Service:
                 delivered=self.watch.acknowledge,
                 metrics=self.metrics,
                 settle=SETTLE_SECONDS if settings.journal is not None else None,
+                explain=self._explain,
             )
             self.control = ControlStage(self.watch.command)
             if settings.alerts.rules is not None:
@@ -112,6 +120,8 @@ class Service:
         if self.watch is not None:
             await self._until("watch", self.watch.open)
         if self.notify is not None:
+            if self._explain is not None:
+                self._closing.push_async_callback(self._explain.close)
             self._closing.push_async_callback(self.notify.close)
             await self._until("notify", self.notify.open)
         self.metrics.build.labels(version=__version__, model=model_id).set(1)
@@ -130,6 +140,17 @@ class Service:
     async def close(self) -> None:
         """Close everything that was opened. May be called twice."""
         await self._closing.aclose()
+
+    def _explainer(self, recent: RecentPassages) -> ExplainStage:
+        from streams.scoring.contract import Lender
+        from streams.scoring.explaining import Explainer
+
+        scoring, alerts = self.settings.scoring, self.settings.alerts
+        scorer = self._scorer if self.score is not None else None
+        lend = scorer.lend if isinstance(scorer, Lender) else None
+        # One processor: alerts are rare, and the stream goes on meanwhile.
+        explainer = Explainer(scoring.model, threads=1, lend=lend)
+        return ExplainStage(explainer, recent, self.sink, self.metrics, documents=alerts.explain, seconds=alerts.explain_timeout)
 
     async def _remember_recent(self) -> None:
         if not self.settings.enrich.near_duplicates:

@@ -180,7 +180,7 @@ class EnrichSettings(_Section):
 class AlertSettings(_Section):
     """What raises alerts: a rule file, or, without one, the negative share of every entity and tag against its own past.
 
-    Durations in seconds or ISO 8601 (``PT6H``); beside `rules` all of these describe the rules of a service without a file.
+    Durations in seconds or ISO 8601 (``PT6H``); from `window` to `severity` they describe the rules of a service without a file.
     """
 
     rules: Path | None = Field(
@@ -196,6 +196,12 @@ class AlertSettings(_Section):
     cool_down: Duration = Field(timedelta(hours=24), description="Silence after an alert of the same rule and key", examples=["P1D"])
     allowed_lateness: Duration = Field(timedelta(hours=24), description="Older than the newest by more: not counted", examples=["P1D"])
     severity: Literal["info", "warning", "critical"] = Field("critical", description="Severity of its alerts", examples=["warning"])
+    explain: Annotated[int, Field(ge=0, le=20)] = Field(
+        3,
+        description="Evidence documents of a firing alert of which the model tells the words that moved their score; 0: none",
+        examples=[5],
+    )
+    explain_timeout: Seconds = Field(5.0, description="Seconds that explaining may hold an alert up", le=60, examples=[1])
 
 
 class WebhookSettings(_Section):

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from streams.alerts.evidence.phrases import between, counted, isolated, length, number
+from streams.alerts.evidence.words_told import telling_words
 from streams.documents import Alert, AlertStatus, Check, Decision, DecisionOutcome, Key, Measure
 from streams.sinks.inquiry import Heard
 
@@ -113,6 +114,7 @@ def answer(
         sentences.append(
             f"At {_moment(at)} an alert of {rule} about {name} was firing, since {_moment(firing.starts_at)}: {firing.summary}"
         )
+        sentences.append(_words(firing))
     latest = decisions[0] if decisions else None
     if latest is None or at - latest.at > window:
         sentences.append(_nothing(rule, name, key, at, window))
@@ -130,6 +132,12 @@ def _fires(alert: Alert, at: datetime) -> bool:
     if alert.starts_at > at:
         return False
     return at < alert.ends_at if alert.ends_at is not None else alert.status is AlertStatus.FIRING
+
+
+def _words(alert: Alert) -> str:
+    """The words of the first document, where they are known."""
+    words = telling_words(alert)
+    return f"In its first document, {isolated(alert.evidence[0].title)}, these words weigh most: {words}." if words else ""
 
 
 def _nothing(rule: str, name: str, key: Key, at: datetime, window: timedelta) -> str:

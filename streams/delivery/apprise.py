@@ -9,6 +9,7 @@ from typing import Any
 
 import apprise
 
+from streams.alerts.evidence.words_told import telling_words
 from streams.delivery.channels import AppriseChannel
 from streams.delivery.guard import Guard
 from streams.documents import Alert, AlertStatus
@@ -28,7 +29,10 @@ def text_of(alert: Alert) -> tuple[str, str]:
     lines = [alert.summary]
     if alert.measure is not None and alert.measure.explanation not in alert.summary:
         lines.append(alert.measure.explanation)
-    lines += [f"- [{item.language}] {item.title} {item.url or ''}".rstrip() for item in alert.evidence[:_HEADLINES]]
+    headlines = [f"- [{item.language}] {item.title} {item.url or ''}".rstrip() for item in alert.evidence[:_HEADLINES]]
+    if words := telling_words(alert):
+        headlines.insert(1, f"  its words: {words}")
+    lines += headlines
     lines += [f"- {member.summary}" for member in alert.members[:_MEMBERS]]
     if len(alert.members) > _MEMBERS:
         lines.append(f"… and {len(alert.members) - _MEMBERS} more")

@@ -15,6 +15,7 @@ from streams.documents.alerts import (
     Decision,
     DecisionOutcome,
     Evidence,
+    Explanation,
     Key,
     Measure,
     Member,
@@ -22,6 +23,7 @@ from streams.documents.alerts import (
     Point,
     Series,
     Term,
+    WordEffect,
 )
 from streams.documents.letters import DeadLetter
 from streams.documents.raw import EARLIEST, MAX_BYTES, RawDocument, document_id, parse_raw
@@ -53,6 +55,7 @@ __all__ = [
     "DecisionOutcome",
     "EntityMention",
     "Evidence",
+    "Explanation",
     "Key",
     "Language",
     "Measure",
@@ -70,6 +73,7 @@ __all__ = [
     "Timings",
     "Topic",
     "Unscored",
+    "WordEffect",
     "document_id",
     "parse_raw",
     "read_scored",

@@ -17,6 +17,7 @@ __all__ = [
     "Decision",
     "DecisionOutcome",
     "Evidence",
+    "Explanation",
     "Key",
     "Measure",
     "Member",
@@ -24,6 +25,7 @@ __all__ = [
     "Point",
     "Series",
     "Term",
+    "WordEffect",
 ]
 
 
@@ -58,8 +60,37 @@ class Baseline(Observation):
     expected_share: Probability
 
 
+class WordEffect(Wire):
+    """A word as it stands in the document, and its effect: the score with the word minus the score without it.
+
+    `together`: so many neighbouring words were taken out at once and share their effect evenly.
+    """
+
+    text: str
+    effect: float
+    together: Annotated[int, Field(ge=1)] = 1
+
+
+class Explanation(Wire):
+    """The words that moved a document's sentiment to the side on which it stands, the strongest first; or the reason why there are none.
+
+    Where several words say the same, none of them is missed alone: `turning` are a few words, the strongest first, without which the
+    answer would be `turned` (a sentiment). `score` is the model's (positive - negative, in [-1, 1]) for the document's own text,
+    `without` for the text without any of its words; effects do not add up to their difference.
+    """
+
+    words: tuple[WordEffect, ...] = ()
+    turning: tuple[str, ...] = ()
+    turned: str | None = None
+    score: float | None = None
+    without: float | None = None
+    model_id: str | None = None
+    reason: str | None = None
+    """``unscored``, ``no_words``, ``too_slow``, ``busy``, ``no_text``, ``no_model``, ``other_model``, ``failed``."""
+
+
 class Evidence(Wire):
-    """A document that caused an alert."""
+    """A document that caused an alert. The first ones of a firing alert are explained."""
 
     id: str
     title: str
@@ -69,6 +100,7 @@ class Evidence(Wire):
     published_at: AwareDatetime
     score: float
     duplicate_of: str | None = None
+    explanation: Explanation | None = None
 
 
 class AlertStatus(StrEnum):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams import newswire
+from streams.alerts.evidence.words_told import telling_words
 from streams.cancellation import end_tasks
 from streams.documents import Alert
 from streams.embedded.stack import START_PATIENCE, Stack
@@ -221,6 +222,7 @@ class DemoRun:
             evidence=[item.id for item in alert.evidence],
             resolved_at=self._receiver.resolved_at(alert.id) if self._receiver is not None else None,
             headlines=[f"[{item.language}] {item.title}" for item in alert.evidence],
+            words=telling_words(alert),
         )
 
 

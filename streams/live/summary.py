@@ -22,7 +22,8 @@ class Phase(StrEnum):
 class AlertSummary:
     """An alert in short, with the ids of the documents that caused it. Times are event times, ISO 8601, UTC.
 
-    `status` is what it is now; what is resolved has fired before.
+    `status` is what it is now; what is resolved has fired before. `words`: the strongest of the first document, with their effects on
+    its score; empty where they are not known.
     """
 
     id: str
@@ -37,6 +38,7 @@ class AlertSummary:
     evidence: list[str]
     headlines: list[str]
     resolved_at: str | None = None
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)

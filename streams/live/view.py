@@ -169,9 +169,12 @@ def _alerts(alerts: list[AlertSummary], *, headlines: int = 4, brief: bool = Fal
         if brief and number:
             continue
         parts.append(Text(alert.summary, no_wrap=brief, overflow="ellipsis" if brief else "fold"))
-        parts += [
+        shown = [
             Text(f"   {_isolated(headline)}", "bright_black", no_wrap=True, overflow="ellipsis") for headline in alert.headlines[:headlines]
         ]
+        if alert.words and not brief:
+            shown.insert(1, Text(f"      {alert.words}", "red", no_wrap=True, overflow="ellipsis"))
+        parts += shown
     states = Counter(alert.status for alert in alerts)
     counts = ", ".join(f"{count} {'firing' if state == 'firing' else f'fired and {state}'}" for state, count in states.items())
     return Panel(Group(*parts), title=Text(f"Alerts · {counts}", "bold red"), border_style="red")
@@ -183,7 +186,8 @@ def _alert_lines(alerts: list[AlertSummary], *, headlines: int, brief: bool, wid
         return 3
     shown = alerts[:1] if brief else alerts
     summaries = sum(1 if brief else cell_len(alert.summary) // max(width - 12, 1) + 1 for alert in shown)
-    return 2 + len(alerts) + summaries + sum(len(alert.headlines[:headlines]) for alert in shown)
+    words = 0 if brief else sum(bool(alert.words) for alert in shown)
+    return 2 + len(alerts) + summaries + words + sum(len(alert.headlines[:headlines]) for alert in shown)
 
 
 def _fired(alert: AlertSummary) -> Text:

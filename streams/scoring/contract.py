@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Floats", "Scorer", "Scores"]
+if TYPE_CHECKING:
+    from models.inference import Encoder
+
+__all__ = ["Floats", "Lender", "Scorer", "Scores"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -55,3 +58,11 @@ class Scorer(Protocol):
 
     async def close(self) -> None:
         """Let go of connections and threads. May be called twice."""
+
+
+@runtime_checkable
+class Lender(Protocol):
+    """A scorer that may have the model in this process. It is big: who also needs it asks here before loading it once more."""
+
+    def lend(self) -> Encoder | None:
+        """The loaded encoder, to be used by :meth:`models.inference.Runner.beside`; None while or where there is none."""

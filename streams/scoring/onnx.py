@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from models.artifact import Artifact
+from models.inference import Encoder
 from streams.scoring.contract import Scores
 from streams.scoring.resident import ResidentEncoder
 from streams.scoring.texts import as_utf8
@@ -41,6 +42,10 @@ class OnnxScorer:
     @property
     def _artifact(self) -> Artifact:
         return self._resident.encoder.artifact
+
+    def lend(self) -> Encoder | None:
+        """See :class:`streams.scoring.contract.Lender`."""
+        return self._resident.encoder if self._resident.is_open else None
 
     async def open(self) -> None:
         """Load the model and run it once.

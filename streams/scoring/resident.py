@@ -27,16 +27,25 @@ class ResidentEncoder:
         name: of its thread.
         absent: complaint where it is asked before `open`.
         warm_up: run once after loading.
+        lend: gives the encoder of somebody else in this process, None where there is none; it is used instead of loading another.
     """
 
     def __init__(
-        self, model: Path | None, threads: int, *, name: str, absent: str, warm_up: Callable[[Encoder], object] | None = None
+        self,
+        model: Path | None,
+        threads: int,
+        *,
+        name: str,
+        absent: str,
+        warm_up: Callable[[Encoder], object] | None = None,
+        lend: Callable[[], Encoder | None] | None = None,
     ) -> None:
         self._model = model
         self._threads = threads
         self._name = name
         self._absent = absent
         self._warm_up = warm_up
+        self._lend = lend
         self._thread: ThreadPoolExecutor | None = None
         self._encoder: Encoder | None = None
 
@@ -46,6 +55,11 @@ class ResidentEncoder:
         if self._encoder is None:
             raise BellwetherError(self._absent, mend="await open() first")
         return self._encoder
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the model is loaded."""
+        return self._encoder is not None
 
     async def open(self) -> None:
         """Load the model.
@@ -62,7 +76,8 @@ class ResidentEncoder:
                 raise BellwetherError(str(error), mend=error.mend) from error
 
     def _load(self) -> Encoder:
-        encoder = Encoder(load_artifact(self._model), threads=self._threads)
+        lent = self._lend() if self._lend is not None else None
+        encoder = Encoder(load_artifact(self._model), threads=self._threads) if lent is None else lent.beside(self._threads)
         if self._warm_up is not None:
             self._warm_up(encoder)
         return encoder

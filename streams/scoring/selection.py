@@ -9,10 +9,11 @@ import stamina
 import structlog
 
 from streams.errors import BellwetherError, TransientError
-from streams.scoring.contract import Scorer, Scores
+from streams.scoring.contract import Lender, Scorer, Scores
 from streams.settings import ScoringSettings, Settings
 
 if TYPE_CHECKING:
+    from models.inference import Encoder
     from streams.scoring.cascade import Cascade
 
 __all__ = ["PATIENCE", "AutoScorer", "build_cascade", "build_scorer"]
@@ -77,6 +78,10 @@ class AutoScorer:
     async def score(self, texts: Sequence[str]) -> Scores:
         """By the chosen scorer. When Triton goes away later this is a TransientError: the model is not changed under way."""
         return await self.chosen.score(texts)
+
+    def lend(self) -> Encoder | None:
+        """See :class:`streams.scoring.contract.Lender`: None where Triton serves."""
+        return self._chosen.lend() if isinstance(self._chosen, Lender) else None
 
     async def close(self) -> None:
         """Close both."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from elasticsearch import ApiError, AsyncElasticsearch, TransportError, UnsupportedProductError
 
+from streams.alerts.evidence.passages import Passage
 from streams.documents import Alert
 from streams.errors import BellwetherError, TransientError
 from streams.settings import SearchSettings
@@ -66,6 +67,34 @@ class IndexReader:
         except FAULTS as error:
             raise self._transient(error, "mget") from error
         return {found["_id"]: str(found["_source"].get("origin", "")) for found in answer["docs"] if found.get("found")}
+
+    async def passages(self, documents: Sequence[tuple[str, datetime]]) -> dict[str, Passage]:
+        """What the scores of documents rest on, by id (read in real time); documents that are not there are left out.
+
+        Args:
+            documents: id and publication date, which tells the index.
+
+        Raises:
+            TransientError: the server is away, busy or closed to us.
+        """
+        if not documents:
+            return {}
+        fields = ["title", "text", "model_id", "sentiment.label"]
+        wanted = [{"_index": self._names.of_date(date), "_id": id, "_source": fields} for id, date in documents]
+        try:
+            answer = (await self._open_client().mget(docs=wanted)).body
+        except FAULTS as error:
+            raise self._transient(error, "mget") from error
+        found = {hit["_id"]: hit["_source"] for hit in answer["docs"] if hit.get("found")}
+        return {
+            id: Passage.of(
+                str(source.get("title", "")),
+                str(source.get("text", "")),
+                str(source.get("model_id", "")),
+                scored=bool(source.get("sentiment")),
+            )
+            for id, source in found.items()
+        }
 
     async def recent(self, limit: int) -> list[tuple[str, str, str]]:
         """Id, title and text of the documents indexed last, the newest last; near-copies are left out (their first is in).

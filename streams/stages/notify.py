@@ -19,6 +19,7 @@ from streams.metrics import Metrics
 from streams.patience import until_it_works
 from streams.sinks.search import SearchSink
 from streams.stages.contract import Delivery
+from streams.stages.explain import ExplainStage
 
 __all__ = ["SETTLE_SECONDS", "NotifyStage"]
 
@@ -38,6 +39,7 @@ class NotifyStage:
         metrics: counts repeats.
         settle: seconds after which an alert is written to the index once more, before it is done with: what the embedded
             search server has acknowledged may be lost until then. None: what is acknowledged is safe.
+        explain: adds the words that moved the evidence, within a time limit; None: they are not told.
     """
 
     def __init__(
@@ -48,12 +50,14 @@ class NotifyStage:
         delivered: Callable[[Alert], Awaitable[None]],
         metrics: Metrics,
         settle: float | None = None,
+        explain: ExplainStage | None = None,
     ) -> None:
         self._dispatcher = dispatcher
         self._sink = sink
         self._delivered = delivered
         self._metrics = metrics
         self._settle = settle
+        self._explain = explain
         self._settling: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -89,6 +93,8 @@ class NotifyStage:
                 # It comes from the index, and nobody waits to hear that it was taken.
                 letters += await self._dispatcher.enqueue(alert, delivery.origin)
                 continue
+            if self._explain is not None:
+                alert = await self._explain.explained(alert)
             undeliverable, refused = await asyncio.gather(self._dispatcher.enqueue(alert, delivery.origin), self._keep(alert))
             letters += undeliverable
             if refused is not None:

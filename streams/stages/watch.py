@@ -19,6 +19,7 @@ import structlog
 from pydantic import ValidationError
 
 from streams.alerts.engine import Engine, EngineResult
+from streams.alerts.evidence.passages import RecentPassages
 from streams.alerts.life.commands import Command
 from streams.alerts.rules.ruleset import RuleSet
 from streams.alerts.sighting import sighting
@@ -63,6 +64,7 @@ class WatchStage:
         sink: takes decisions; a search server that is away delays them, never an alert.
         ledger: hears which documents the state holds.
         metrics: counts alerts.
+        recent: remembers what the documents say, for those of an alert that are explained; None: nobody asks.
         clock: seconds since 1970-01-01 UTC.
     """
 
@@ -76,9 +78,11 @@ class WatchStage:
         ledger: Ledger,
         metrics: Metrics,
         *,
+        recent: RecentPassages | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._engine = engine
+        self._recent = recent
         self._store = store
         self._producer = producer
         self._topic = topic
@@ -117,6 +121,9 @@ class WatchStage:
         for delivery in deliveries:
             with suppress(ValidationError):
                 documents.append(read_scored(delivery.value))
+        if self._recent is not None:
+            for document in documents:
+                self._recent.remember(document)
         async with self._turn:
             await self._tell(self._engine.observe([sighting(document) for document in documents]))
             await self._ledger.watched([document.origin for document in documents])

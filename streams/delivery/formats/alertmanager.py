@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from streams.alerts.evidence.words_told import telling_words
 from streams.documents import Alert, AlertStatus, Key, Member
 
 __all__ = ["labels", "posted", "webhook_body"]
@@ -129,6 +130,7 @@ def _annotations(alert: Alert) -> dict[str, str]:
         "languages": ", ".join(alert.languages),
         "flags": ", ".join(alert.flags),
         "headlines": "\n".join(f"[{item.language}] {item.title} {item.url or ''}".rstrip() for item in alert.evidence[:_HEADLINES]),
+        "words": telling_words(alert),
     }
     if measure is not None:
         notes |= {"description": measure.explanation, "value": f"{measure.value:g}", "expected": f"{measure.expected:g}"}
