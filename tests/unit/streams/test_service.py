@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import Any
 
 import pytest
 import structlog
+from bag_cascade import SURE, write_cascade
+from bag_model import write_model
 
 from streams import patience
 from streams.alerts.life.commands import Silence, SilenceMatcher
+from streams.documents import ScoredDocument
 from streams.embedded.journal import JournalLedger, JournalStateStore
-from streams.errors import SettingsError, TransientError
+from streams.errors import BellwetherError, SettingsError, TransientError
 from streams.ledger import KafkaLedger
 from streams.service import Service
 from streams.settings import Settings, load_settings
@@ -81,6 +85,27 @@ async def test_only_what_the_agents_need_is_built(agents: tuple[str, ...]) -> No
     assert (service.control is not None) == ("watch" in agents)
     assert service.rules is None, "there is no rule file"
     await service.close()
+
+
+@pytest.mark.parametrize("backend", ["onnx", "noop"])
+async def test_a_cascade_is_opened_for_the_model_that_scores_or_refused_at_the_start(tmp_path: Path, backend: str) -> None:
+    bag = write_model(tmp_path / "bag")
+    write_cascade(bag)
+    scoring = {"backend": backend, "model": bag.root, "cascade": "on", "threads": 1}
+    service = _service(load_settings(scoring=scoring, worker={"agents": ["score"]}), Sink())
+    try:
+        if backend == "noop":
+            with pytest.raises(BellwetherError, match=r"fitted to bag/.* but noop scores"):
+                await service.open()
+        else:
+            await service.open()
+            assert service.score is not None
+            text = {"source": "wire", "text": SURE, "published_at": "2026-05-01T12:00:00Z", "language_hint": "en"}
+            (document,) = await service.score.process([Delivery(json.dumps(text).encode(), "documents.raw-0-1")])
+            assert isinstance(document, ScoredDocument)
+            assert document.model_stage == "static"
+    finally:
+        await service.close()
 
 
 RULES = """

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
+from bag_cascade import SURE, UNSURE, write_cascade
+from bag_model import write_model
 from typer.testing import CliRunner
 
 from streams.cli import app
@@ -56,6 +58,20 @@ def test_foreign_fields_are_mapped_and_zones_stated(tmp_path: Path) -> None:
     assert (document.published_at.isoformat(), document.tags, document.source) == ("2026-03-02T01:00:00+00:00", ("ACME",), "archive")
     assert document.sentiment is not None
     assert document.sentiment.label.value == "negative"
+
+
+def test_a_cascade_scores_as_in_the_service(tmp_path: Path) -> None:
+    bag = write_model(tmp_path / "bag")
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    rows = [{"source": "s", "text": text, "published_at": "2026-03-02T10:00:00Z", "language_hint": "en"} for text in (SURE, UNSURE)]
+    source.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    arguments = ["score", str(source), "--out", str(out), "-s", f"scoring.model={bag.root}", "-s", "scoring.cascade=on"]
+    result = RUNNER.invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "has no cascade.json" in str(result.exception)
+    write_cascade(bag)
+    assert RUNNER.invoke(app, arguments).exit_code == 0
+    assert [document.model_stage for document in scored(out)] == ["static", "encoder"]
 
 
 def test_the_source_is_never_overwritten(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.documents import Abstention, AlertStatus, Unscored
+from streams.sinks.mapping import Names, documents_template
 from streams.sinks.record import alert_from, alert_source, document_source
 
 
@@ -42,6 +43,13 @@ def test_what_is_absent_is_left_out(make_document) -> None:
     assert source.keys() & {"url", "author", "tags", "duplicate_of", "entities", "unscored", "abstained", "localized"} == set()
     assert source["source"] == {"name": "wire"}
     assert None not in source.values()
+
+
+def test_the_stage_that_answered_is_mapped_and_there_where_there_is_a_cascade(make_document) -> None:
+    assert "model_stage" not in document_source(make_document(), "", {})
+    assert document_source(make_document(model_stage="static"), "", {})["model_stage"] == "static"
+    mapping = documents_template(Names("opinion"), {}).mapping["properties"]
+    assert mapping["model_stage"] == mapping["model_id"]
 
 
 def test_what_the_model_answered_and_the_service_did_not_say_is_kept(make_document) -> None:
