@@ -23,7 +23,7 @@ from streams.stages.score import ScoreStage
 from streams.stages.watch import WatchStage
 
 if TYPE_CHECKING:
-    from streams.alerts.evidence.passages import RecentPassages
+    from streams.scoring.explaining import Explainer
     from streams.settings import Settings
 
 __all__ = ["WARM_UP_DOCUMENTS", "Service"]
@@ -68,6 +68,7 @@ class Service:
         self.notify: NotifyStage | None = None
         self.control: ControlStage | None = None
         self.rules: RuleStage | None = None
+        self._explain: ExplainStage | None = None
         if "score" in agents:
             self._enricher = Enricher(settings.enrich)
             self._scorer = build_scorer(settings)
@@ -78,10 +79,19 @@ class Service:
             self.index = IndexStage(self.sink, self.ledger, self.metrics)
         if "watch" in agents:
             rules = configured_rules(settings.alerts)
-            recent = RecentPassages() if settings.alerts.explain and settings.scoring.backend != "noop" else None
-            self._explain = self._explainer(recent) if recent is not None else None
+            recent = RecentPassages()
+            count, seconds = settings.alerts.explain, settings.alerts.explain_timeout
+            if count and settings.scoring.backend != "noop":
+                self._explain = ExplainStage(self._explainer, recent, self.sink, self.metrics, documents=count, seconds=seconds)
             self.watch = WatchStage(
-                Engine(rules), shared.rest, producer, settings.topics.alerts, self.sink, self.ledger, self.metrics, recent=recent
+                Engine(rules),
+                shared.rest,
+                producer,
+                settings.topics.alerts,
+                self.sink,
+                self.ledger,
+                self.metrics,
+                recent=recent if self._explain is not None else None,
             )
         if "notify" in agents:
             assert self.watch is not None, "settings keep watch and notify together"
@@ -141,16 +151,13 @@ class Service:
         """Close everything that was opened. May be called twice."""
         await self._closing.aclose()
 
-    def _explainer(self, recent: RecentPassages) -> ExplainStage:
+    def _explainer(self) -> Explainer:
         from streams.scoring.contract import Lender
         from streams.scoring.explaining import Explainer
 
-        scoring, alerts = self.settings.scoring, self.settings.alerts
         scorer = self._scorer if self.score is not None else None
-        lend = scorer.lend if isinstance(scorer, Lender) else None
         # One processor: alerts are rare, and the stream goes on meanwhile.
-        explainer = Explainer(scoring.model, threads=1, lend=lend)
-        return ExplainStage(explainer, recent, self.sink, self.metrics, documents=alerts.explain, seconds=alerts.explain_timeout)
+        return Explainer(self.settings.scoring.model, threads=1, lend=scorer.lend if isinstance(scorer, Lender) else None)
 
     async def _remember_recent(self) -> None:
         if not self.settings.enrich.near_duplicates:

@@ -86,7 +86,7 @@ class Explanation(Wire):
     without: float | None = None
     model_id: str | None = None
     reason: str | None = None
-    """``unscored``, ``no_words``, ``too_slow``, ``busy``, ``no_text``, ``no_model``, ``other_model``, ``failed``."""
+    """``unscored``, ``no_words``, ``too_slow``, ``busy``, ``no_text``, ``no_model``, ``other_model``, ``other_answer``, ``failed``."""
 
 
 class Evidence(Wire):

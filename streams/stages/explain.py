@@ -35,8 +35,8 @@ REMEMBERED_EXPLANATIONS = 2_000
 ALLOWED_SHARE = 0.1
 """Of the time may be spent on explaining when alerts come one upon the other: a storm of them is told without words."""
 
-_LEAST_SECONDS = 0.02
-"""With less left nothing is begun."""
+_LEAST_SECONDS = 0.25
+"""With less left nothing is begun: it would run on without anybody waiting, and in a storm one after the other."""
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ class ExplainStage:
     """Explains alerts, one after the other.
 
     Args:
-        explainer: not open: the model is taken up when the first alert comes.
+        build: makes the explainer when the first alert comes; until then neither the model nor its libraries are loaded.
         recent: passages of documents that were watched lately.
         reader: has the others.
         metrics: counts what was told, and why not.
@@ -63,7 +63,7 @@ class ExplainStage:
 
     def __init__(
         self,
-        explainer: Explainer,
+        build: Callable[[], Explainer],
         recent: RecentPassages,
         reader: PassageReader,
         metrics: Metrics,
@@ -72,12 +72,14 @@ class ExplainStage:
         seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._explainer = explainer
+        self._build = build
+        self._explainer: Explainer | None = None
         self._recent = recent
         self._reader = reader
         self._metrics = metrics
         self._documents = documents
         self._seconds = seconds
+        self._least = min(_LEAST_SECONDS, seconds / 2)
         self._clock = clock
         self._known: OrderedDict[tuple[str, bool], Explanation] = OrderedDict()
         self._under_way: asyncio.Task[Explanation] | None = None
@@ -100,13 +102,14 @@ class ExplainStage:
         for place, item in enumerate(shown[: self._documents]):
             found = self._known.get(_key(item))
             if found is None and asks:
-                found = await self._ask(item, deadline, "busy" if allowed < min(self._seconds, _LEAST_SECONDS) else "too_slow")
+                found = await self._ask(item, deadline, "busy" if allowed < self._least else "too_slow")
             if found is not None:
                 shown[place] = item.model_copy(update={"explanation": found})
             if asks and found is not None:
                 self._metrics.explanations.labels(outcome=found.reason or "explained").inc()
         if asks:
-            spent = self._clock() - began
+            self._allowed_at = self._clock()
+            spent = self._allowed_at - began
             self._allowed = max(0.0, allowed - spent)
             self._metrics.explanation_seconds.observe(spent)
         return alert.model_copy(update={"evidence": tuple(shown)})
@@ -115,7 +118,8 @@ class ExplainStage:
         """Leave what is under way, and let the model go. May be called twice."""
         if self._under_way is not None:
             await end_tasks(self._under_way)
-        await self._explainer.close()
+        if self._explainer is not None:
+            await self._explainer.close()
 
     def _allowance(self, now: float) -> float:
         """Seconds that explaining may take by now: what is spent comes back slowly."""
@@ -129,7 +133,7 @@ class ExplainStage:
             return Explanation(reason="busy")
         left = deadline - self._clock()
         known = self._known.get(_key(item))
-        if known is not None or left < _LEAST_SECONDS:
+        if known is not None or left < self._least:
             return known or Explanation(reason=late)
         self._under_way = asyncio.create_task(self._explain(item), name=f"explain {item.id}")
         done, _ = await asyncio.wait({self._under_way}, timeout=left)
@@ -165,23 +169,27 @@ class ExplainStage:
             return Explanation(reason="no_text")
         if not passage.scored:
             return Explanation(reason="unscored")
-        if not await self._model_is_there():
+        explainer = await self._opened()
+        if explainer is None:
             return Explanation(reason="no_model")
-        if not self._explainer.speaks_for(passage.model_id):
+        if not explainer.speaks_for(passage.model_id):
             return Explanation(reason="other_model")
-        found = await self._explainer.explain_read(passage.title, passage.text)
+        found = await explainer.explain_read(passage.title, passage.text)
         return explanation_of(found, passage, negative=item.score < 0)
 
-    async def _model_is_there(self) -> bool:
-        """Take the model up at the first call. One that is missing or damaged stays so until the next start."""
+    async def _opened(self) -> Explainer | None:
+        """The explainer; None where the model is missing or damaged, which stays so until the next start."""
         if self._no_model:
-            return False
+            return None
         try:
+            if self._explainer is None:
+                self._explainer = await asyncio.to_thread(self._build)
             await self._explainer.open()
         except BellwetherError as error:
             self._no_model = True
             log.warning("alerts are told without their words: there is no model", error=error.message, mend=error.mend)
-        return not self._no_model
+            return None
+        return self._explainer
 
 
 def _key(item: Evidence) -> tuple[str, bool]:

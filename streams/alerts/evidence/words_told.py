@@ -32,6 +32,9 @@ def explanation_of(found: Occlusion, passage: Passage, *, negative: bool) -> Exp
         passage: the document.
         negative: which side: words that lowered the score, or those that raised it.
     """
+    if negative != (found.score < 0):
+        # A near-copy carries its original's score, and a cheap stage of a cascade may have answered: their words are not the model's.
+        return Explanation(score=round(found.score, 4), model_id=found.model_id, reason="other_answer")
     sign = -1 if negative else 1
     written = as_written([word.text for word in found.words], f"{passage.title}\n{passage.text}")
     moved = sorted(zip(written, found.words, strict=True), key=lambda pair: -sign * pair[1].effect)
