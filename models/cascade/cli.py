@@ -48,6 +48,7 @@ def register(app: typer.Typer) -> None:
         data: DataOption = None,
         lost: Annotated[float, typer.Option(help="Points of macro-F1 that may be lost, sentiment and topic each.", min=0)] = 0.5,
         rows: Annotated[int, typer.Option(help="Dev rows of a labelled set of the mix.", min=10)] = 800,
+        unlabelled: Annotated[int, typer.Option(help="Stream texts from which it learns when to ask the encoder.", min=0)] = 8_000,
         timed: Annotated[int, typer.Option(help="Texts that speed is measured on.", min=50)] = 1_200,
         rounds: Annotated[int, typer.Option(help="Speed is the best of so many.", min=1)] = 3,
         threads: Annotated[int, typer.Option(help="Processor threads; 0 for all.", min=0)] = 0,
@@ -59,9 +60,9 @@ def register(app: typer.Typer) -> None:
         Example: bellwether models cascade my-model --student my-student --picture cascade.svg
         """
         from models.cascade.measuring import StageFile, build_cascade
-        from models.cascade.mix import news_mix
-        from models.cascade.plan import PLAN, STATIC
-        from models.cascade.report import FORMATS, draw, to_markdown
+        from models.cascade.mix import STREAMS, news_mix
+        from models.cascade.plan import PLAN, STATIC, VERSION
+        from models.cascade.report import FORMATS, draw, facts, to_markdown
 
         with reported(), shown_progress(errors) as show:
             for out in (picture, table):
@@ -76,15 +77,16 @@ def register(app: typer.Typer) -> None:
                 mend = "give a --student, or train static.npz with `bellwether models static`"
                 raise ModelError(f"there is nothing to put before the encoder of {artifact}", mend=mend)
             show("reading the news-like mix", 0, 1)
-            mix = news_mix(find_data(data), rows=rows, stream_rows=max(1, timed // 8))
+            choosing = -(-unlabelled // len(STREAMS))
+            mix = news_mix(find_data(data), rows=rows, stream_rows=max(1, timed // len(STREAMS)), choosing_rows=choosing)
             plan, report = build_cascade(loaded, files, mix, most=lost, timed=timed, rounds=rounds, threads=threads, progress=show)
-            content = {**asdict(plan), "measured": report.to_json()}
+            content = {"version": VERSION, **asdict(plan), "measured": report.to_json()}
             (artifact / PLAN).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
             if picture is not None:
                 draw(picture, report)
             if table is not None:
-                table.write_text(to_markdown(report), encoding="utf-8")
-        typer.echo(to_markdown(report))
+                table.write_text(f"{to_markdown(report)}\n{facts(report)}", encoding="utf-8")
+        typer.echo(f"{to_markdown(report)}\n{facts(report)}")
         told = ", ".join(f"{task} {points:+.2f}" for task, points in report.chosen.lost.items())
         console.print(f"{report.faster:.1f} times the encoder; points lost on held-out rows: {told}", highlight=False, soft_wrap=True)
         console.print(str(artifact / PLAN), soft_wrap=True, highlight=False)

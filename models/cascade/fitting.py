@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from models.cascade.deferral import TASKS
 from models.cascade.plan import blended
 from models.data import Example
 from models.inference import Scores
@@ -19,19 +20,17 @@ __all__ = [
     "BLENDS",
     "BUDGETS",
     "NEVER",
-    "TASKS",
     "Fitted",
     "Judged",
     "Thresholds",
     "best_blend",
     "best_within",
+    "cautious",
     "fit_thresholds",
     "judge",
+    "labels_of",
     "measured",
 ]
-
-#: Sentiment and topic: a text is answered when both are sure.
-TASKS = ("sentiment", "topic")
 
 #: No probability reaches it: a stage with this threshold is not asked at all.
 NEVER = 1.01
@@ -40,15 +39,19 @@ NEVER = 1.01
 ASKED = 1.005
 
 #: Candidates of a threshold: this many quantiles of the confidences that occur.
-CANDIDATES = 13
+CANDIDATES = 25
 
-#: Points of macro-F1 that may be lost: one cascade of the curve for each.
-BUDGETS = (0.0, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+#: Points of macro-F1 that may be lost (below nought: must be gained): one cascade of the curve for each.
+BUDGETS = (-1.5, -1.0, -0.6, -0.3, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+
+#: Standard errors of the points lost that are added to them where a cascade is chosen: what is lost on other texts will be another number.
+CAUTION = 1.0
+_DRAWS = 200
 
 #: Shares of the whole encoder's time that a point of macro-F1 is worth while the ground is explored, from careful to careless.
 _PRICES = (0.5, 0.1, 0.02)
 #: Candidates of the share of the first stage in the encoder's answer.
-BLENDS = tuple(step / 20 for step in range(11))
+BLENDS = tuple(step / 20 for step in range(17))
 
 _ROUNDS = 3
 
@@ -60,15 +63,17 @@ Thresholds = tuple[tuple[float, float], ...]
 class Judged:
     """What every stage says of ``n`` rows, the last stage being the whole encoder.
 
-    ``confidence`` ``[stages, tasks, n]``: probability of the best class. ``predicted`` ``[stages, tasks, n]``: that class.
-    ``labels`` ``[tasks, n]``: the right class, -1 where the row has no label for the task. ``alone`` ``[tasks, n]``: the class that the
-    encoder says without the blend; what a cascade loses is against that.
+    ``confidence`` ``[stages, tasks, n]``: as :func:`models.cascade.deferral.confidence` has it. ``predicted`` ``[stages, tasks, n]``: the
+    best class. ``labels`` ``[tasks, n]``: the right class, -1 where the row has no label for the task. ``alone`` ``[tasks, n]``: the class
+    that the encoder says without the blend; what a cascade loses is against that. ``weight`` ``[n]``: share of a row in time, 1 in the
+    mean: a long text costs more, and a text may stand for several.
     """
 
     confidence: NDArray[np.float32]
     predicted: NDArray[np.int64]
     labels: NDArray[np.int64]
     alone: NDArray[np.int64]
+    weight: NDArray[np.float32]
 
     @cached_property
     def labelled(self) -> list[NDArray[np.int64]]:
@@ -109,7 +114,8 @@ def _macro_f1(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
     return 100 * float((2 * np.diagonal(table)[present] / totals[present]).mean())
 
 
-def _labels(rows: int, labelled: Sequence[Example]) -> NDArray[np.int64]:
+def labels_of(rows: int, labelled: Sequence[Example]) -> NDArray[np.int64]:
+    """The labels ``[tasks, rows]`` of ``labelled`` and, behind them, of rows without one: -1 where there is none."""
     labels = np.full((len(TASKS), rows), -1, np.int64)
     for row, example in enumerate(labelled):
         if example.label is not None and example.task in TASKS:
@@ -119,7 +125,7 @@ def _labels(rows: int, labelled: Sequence[Example]) -> NDArray[np.int64]:
 
 def best_blend(first: Scores, encoder: Scores, labelled: Sequence[Example]) -> tuple[float, float]:
     """The shares of the first stage, of :data:`BLENDS`, whose :func:`models.cascade.plan.blended` answers have the highest macro-F1."""
-    labels = _labels(len(first.sentiment), labelled)
+    labels = labels_of(len(first.sentiment), labelled)
     found: dict[str, float] = dict.fromkeys(TASKS, 0.0)
     for number, task in enumerate(TASKS):
         rows = np.flatnonzero(labels[number] >= 0)
@@ -130,15 +136,30 @@ def best_blend(first: Scores, encoder: Scores, labelled: Sequence[Example]) -> t
     return found["sentiment"], found["topic"]
 
 
-def judge(scores: Sequence[Scores], labelled: Sequence[Example], blend: tuple[float, float] = (0.0, 0.0)) -> Judged:
-    """``scores`` of each stage for the ``labelled`` rows and, behind them, any number of rows without label."""
+def judge(
+    scores: Sequence[Scores],
+    labelled: Sequence[Example],
+    blend: tuple[float, float] = (0.0, 0.0),
+    learned: NDArray[np.float32] | None = None,
+    weight: NDArray[np.float32] | None = None,
+) -> Judged:
+    """``scores`` of each stage for the ``labelled`` rows and, behind them, any number of rows without label.
+
+    ``learned`` ``[tasks, n]``: confidence of the first stage, by default the probability of its best class. ``weight``: of
+    :class:`Judged`, by default 1 each.
+    """
+    rows = len(scores[0].sentiment)
     stages = [*scores[:-1], blended(scores[-1], scores[0], blend)]
     probabilities = [[np.asarray(getattr(one, task)) for task in TASKS] for one in stages]
+    confidence = np.array([[part.max(axis=1) for part in one] for one in probabilities], np.float32)
+    if learned is not None:
+        confidence[0] = learned
     return Judged(
-        np.array([[part.max(axis=1) for part in one] for one in probabilities], np.float32),
+        confidence,
         np.array([[part.argmax(axis=1) for part in one] for one in probabilities], np.int64),
-        _labels(len(scores[0].sentiment), labelled),
+        labels_of(rows, labelled),
         np.array([getattr(scores[-1], task).argmax(axis=1) for task in TASKS], np.int64),
+        np.ones(rows, np.float32) if weight is None else weight,
     )
 
 
@@ -166,16 +187,17 @@ def measured(judged: Judged, thresholds: Thresholds, seconds: Sequence[float]) -
     # A text has paid for every stage it was shown to; a stage that is never asked costs nothing.
     asked = [cost if one[0] < NEVER and one[1] < NEVER else 0.0 for one, cost in zip(thresholds, seconds, strict=False)]
     paid = np.cumsum([*asked, seconds[-1]])
+    time = float((paid[stage] * judged.weight).mean() / seconds[-1])
     share = np.bincount(stage, minlength=len(seconds)) / max(1, len(stage))
     whole, found = judged.whole, judged.macro_f1(stage)
     lost = {task: whole[task] - found[task] for task in whole}
-    return Fitted(thresholds, tuple(float(one) for one in share), float(paid[stage].mean() / seconds[-1]), lost)
+    return Fitted(thresholds, tuple(float(one) for one in share), time, lost)
 
 
 def _candidates(judged: Judged, number: int) -> list[tuple[float, float]]:
-    """Pairs of thresholds of one stage: quantiles of its confidences, cut to four decimals as they will be written."""
+    """Pairs of thresholds of one stage: quantiles of its confidences, cut to six decimals as they will be written."""
     quantiles = [np.quantile(judged.confidence[number, task], np.linspace(0, 1, CANDIDATES)) for task in range(len(TASKS))]
-    steps = [sorted({float(np.floor(one * 1e4) / 1e4) for one in values}) for values in quantiles]
+    steps = [sorted({float(np.floor(one * 1e6) / 1e6) for one in values}) for values in quantiles]
     silent = ASKED if number == 0 else NEVER
     return [(silent, silent), *((first, second) for first in steps[0] for second in steps[1])]
 
@@ -209,6 +231,8 @@ def _descend(start: Fitted, judged: Judged, seconds: Sequence[float], worth: Cal
 def fit_thresholds(judged: Judged, seconds: Sequence[float], budgets: Sequence[float] = BUDGETS) -> list[Fitted]:
     """The fastest cascade found for each of ``budgets``, points of macro-F1 lost at most where most are lost; the careful ones first.
 
+    A budget below nought that nothing keeps to gets none.
+
     The ground is explored by coordinate descent on time plus a price for each point lost, from a cascade where only the encoder answers;
     from the best that was met within each budget a second descent, on time alone, keeps to that budget.
     """
@@ -221,6 +245,8 @@ def fit_thresholds(judged: Judged, seconds: Sequence[float], budgets: Sequence[f
         start = min(known, key=worth)
     made = []
     for budget in sorted(budgets):
+        if budget < min(one.worst for one in known):
+            continue
         best = best_within(known, budget)
         known += _descend(best, judged, seconds, _within(budget))
         made.append(best_within(known, budget))
@@ -230,3 +256,17 @@ def fit_thresholds(judged: Judged, seconds: Sequence[float], budgets: Sequence[f
 def best_within(fitted: Sequence[Fitted], most: float) -> Fitted:
     """The fastest of ``fitted`` that loses ``most`` points at most where most are lost; what :func:`fit_thresholds` gives has one."""
     return min((one for one in fitted if one.worst <= most), key=lambda one: one.time)
+
+
+def cautious(judged: Judged, one: Fitted) -> float:
+    """Points that ``one`` loses where most are lost, with :data:`CAUTION` standard errors of them (bootstrap over the labelled rows)."""
+    stage, random = judged.stage(one.thresholds), np.random.default_rng(0)
+    found = []
+    for number, (task, rows) in enumerate(zip(TASKS, judged.labelled, strict=True)):
+        if not len(rows):
+            continue
+        answered, alone, labels = judged.predicted[stage[rows], number, rows], judged.alone[number, rows], judged.labels[number, rows]
+        draws = (random.integers(0, len(rows), len(rows)) for _ in range(_DRAWS))
+        lost = [_macro_f1(alone[drawn], labels[drawn]) - _macro_f1(answered[drawn], labels[drawn]) for drawn in draws]
+        found.append(one.lost[task] + CAUTION * float(np.std(lost)))
+    return max(found, default=0.0)

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.artifact import Artifact
-from models.cascade.fitting import BUDGETS, NEVER, Fitted, Judged, Thresholds, best_blend, best_within, fit_thresholds, judge
+from models.cascade.deferral import Deferral, confidence, costs, cross_fitted
+from models.cascade.fitting import BUDGETS, NEVER, Fitted, Judged, Thresholds, best_blend, cautious, fit_thresholds, judge, labels_of
 from models.cascade.mix import NewsMix
-from models.cascade.plan import Plan, Scorer, Stage, answer, file_digest, open_stage
+from models.cascade.plan import Plan, Scorer, Stage, answer, blended, file_digest, open_stage
 from models.inference import Encoder, Scores
 from models.progress import Progress
 
@@ -51,7 +53,9 @@ class Point:
 class CascadeReport:
     """``alone``: each stage by itself, the encoder last; ``curve``: cascades from careful to careless; ``chosen``: the one in the plan.
 
-    ``fitted_on``, ``held_out``, ``stream``, ``timed``: texts. ``most``: points of macro-F1 the chosen one might lose on the rows it was
+    ``fitted_on`` (with a label), ``learned_on`` (without), ``held_out``, ``stream``, ``timed``: texts. ``learned``: whether the first
+    stage's confidence is. ``blend``: share of the first stage in the encoder's answer. ``stream_share``: of the stream texts that each
+    stage of the chosen one answers. ``most``: points of macro-F1 the chosen one might lose on the rows it was
     fitted on, and ``lost_on_fit`` what it lost there.
     """
 
@@ -62,7 +66,11 @@ class CascadeReport:
     chosen: Point
     most: float
     lost_on_fit: Mapping[str, float]
+    blend: tuple[float, float]
+    learned: bool
+    stream_share: Sequence[float]
     fitted_on: int
+    learned_on: int
     held_out: int
     stream: int
     timed: int
@@ -104,20 +112,25 @@ def _cut(scores: Scores, rows: slice | np.ndarray[Any, Any]) -> Scores:
     return Scores(*(part[rows] for part in scores))
 
 
+def _share(stage: NDArray[np.int64], stages: int) -> list[float]:
+    return [round(float(one), 4) for one in np.bincount(stage, minlength=stages) / max(1, len(stage))]
+
+
 def _point(name: str, held: Judged, thresholds: Thresholds, documents: float) -> Point:
     stage = held.stage(thresholds)
     whole, found = held.whole, held.macro_f1(stage)
-    share = np.bincount(stage, minlength=len(thresholds) + 1) / max(1, len(stage))
     lost = {task: round(whole[task] - found[task], 2) for task in whole}
     scores = {task: round(value, 2) for task, value in found.items()}
-    return Point(name, round(documents, 1), scores, lost, [round(float(one), 4) for one in share], thresholds)
+    return Point(name, round(documents, 1), scores, lost, _share(stage, len(thresholds) + 1), thresholds)
 
 
-def _gates(files: Sequence[StageFile], scorers: Sequence[Scorer], thresholds: Thresholds) -> list[tuple[Stage, Scorer]]:
-    """The stages that are asked at all."""
+def _gates(
+    files: Sequence[StageFile], scorers: Sequence[Scorer], thresholds: Thresholds, learned: Deferral | None
+) -> list[tuple[Stage, Scorer]]:
+    """The stages that are asked at all; what was ``learned`` is the first one's."""
     return [
-        (Stage(file.name, file.path.name, file_digest(file.path), *pair), scorer)
-        for file, scorer, pair in zip(files, scorers, thresholds, strict=True)
+        (Stage(file.name, file.path.name, file_digest(file.path), *pair, deferral=learned if number == 0 else None), scorer)
+        for number, (file, scorer, pair) in enumerate(zip(files, scorers, thresholds, strict=True))
         if max(pair) < NEVER
     ]
 
@@ -131,16 +144,44 @@ def _alone(number: int, stages: int) -> Thresholds:
     return tuple((0.0, 0.0) if place == number else (NEVER, NEVER) for place in range(stages - 1))
 
 
+def _weights(lengths: NDArray[np.int64], labelled: int) -> NDArray[np.float32]:
+    """Share in time of each row ``[n]``, 1 in the mean: by its length in tokens, the ``labelled`` rows together as often as the others."""
+    half = np.full(len(lengths), 1.0)
+    if 0 < labelled < len(lengths):
+        half[:labelled], half[labelled:] = 0.5 / labelled, 0.5 / (len(lengths) - labelled)
+    times = half * lengths
+    shares: NDArray[np.float32] = (times / times.mean()).astype(np.float32)
+    return shares
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    """The cascades of one kind of confidence, from careful to careless; ``best``: the fastest that is not likely to lose too much."""
+
+    deferral: Deferral | None
+    curve: Sequence[Fitted]
+    best: Fitted
+
+
+def _fit(judged: Judged, seconds: Sequence[float], most: float, deferral: Deferral | None) -> _Fitting:
+    curve = fit_thresholds(judged, seconds, (*BUDGETS, most))
+    # Where no cascade is safe enough, the one that loses least is.
+    safe = [one for one in curve if cautious(judged, one) <= most] or [min(curve, key=lambda one: one.worst)]
+    return _Fitting(deferral, curve, min(safe, key=lambda one: one.time))
+
+
 def build_cascade(
     artifact: Artifact, files: Sequence[StageFile], mix: NewsMix, *, most: float, timed: int, rounds: int, threads: int, progress: Progress
 ) -> tuple[Plan, CascadeReport]:
-    """Fit the thresholds of ``files`` before the encoder of ``artifact``, and measure.
+    """Fit the blend, the first stage's confidence and the thresholds of ``files`` before the encoder of ``artifact``, and measure.
 
-    The thresholds are chosen on ``mix.fit`` for at most ``most`` points of macro-F1 lost (sentiment and topic each), reported on
-    ``mix.held_out``; a stage that does not pay is left out of the plan.
+    All is chosen on ``mix.fit`` and ``mix.choosing`` for at most ``most`` points of macro-F1 lost (sentiment and topic each), standard
+    errors included (:func:`models.cascade.fitting.cautious`), and reported on ``mix.held_out`` and ``mix.stream``. The first stage's
+    confidence is its probability or what is learned from the encoder's answers, whichever makes the faster cascade. A stage that does not
+    pay is left out of the plan.
 
     Raises:
-        ModelError: a file is missing, damaged or of another tokenizer.
+        ModelError: a file is missing, damaged or of another tokenizer, or the extra ``train`` is missing.
     """
     with ExitStack() as stack:
         encoder = stack.enter_context(Encoder(artifact, threads))
@@ -151,33 +192,39 @@ def build_cascade(
             scorers.append(scorer)
         scorers.append(encoder.score)
         names = [*(file.name for file in files), "encoder"]
-        texts = [*(one.text for one in mix.fit), *(one.text for one in mix.held_out), *mix.stream]
-        scores = [_scored(scorer, texts, name, progress) for name, scorer in zip(names, scorers, strict=True)]
-        fit_rows, rest = len(mix.fit), np.arange(len(mix.fit), len(texts))
-        stream_rows = np.arange(fit_rows + len(mix.held_out), len(texts))
-        chooses = np.concatenate([np.arange(fit_rows), stream_rows])
-        blend = best_blend(_cut(scores[0], slice(fit_rows)), _cut(scores[-1], slice(fit_rows)), mix.fit)
-        fit = judge([_cut(one, chooses) for one in scores], mix.fit, blend)
-        held = judge([_cut(one, rest) for one in scores], mix.held_out, blend)
-        timing = mix.timed(timed)
         singles = dict(zip(names, scorers, strict=True))
+        texts = [*(one.text for one in mix.fit), *mix.choosing, *(one.text for one in mix.held_out), *mix.stream]
+        scores = [_scored(scorer, texts, name, progress) for name, scorer in singles.items()]
+        fit_rows, chooses = len(mix.fit), slice(len(mix.fit) + len(mix.choosing))
+        known = [_cut(one, chooses) for one in scores]
+        blend = best_blend(_cut(scores[0], slice(fit_rows)), _cut(scores[-1], slice(fit_rows)), mix.fit)
+        weights = _weights(np.array([len(ids) for ids in encoder.tokenize(texts[chooses])], np.int64), fit_rows)
+        cost = costs(known[0], blended(known[-1], known[0], blend), labels_of(fit_rows, mix.fit))
+        deferral, learned = cross_fitted(known[0], cost, texts[chooses], progress)
+        timing = mix.timed(timed)
         pace = speeds(singles, timing, 1, progress)
         progress("choosing thresholds", 0, 1)
-        fitted = fit_thresholds(fit, [1 / pace[name] for name in names], (*BUDGETS, most))
-        best = best_within(fitted, most)
-        tried = _distinct(fitted)
-        cascades = {name: _gates(files, scorers[:-1], one.thresholds) for name, one in tried.items()}
+        seconds = [1 / pace[name] for name in names]
+        plain = _fit(judge(known, mix.fit, blend, weight=weights), seconds, most, None)
+        taught = _fit(judge(known, mix.fit, blend, learned, weights), seconds, most, deferral)
+        fitted = min(plain, taught, key=lambda one: one.best.time)
+        tried = _distinct(fitted.curve)
+        cascades = {name: _gates(files, scorers[:-1], one.thresholds, fitted.deferral) for name, one in tried.items()}
         runs = {name: _cascade(gates, encoder.score, blend) for name, gates in cascades.items()}
         documents = speeds({**singles, **runs}, timing, rounds, progress)
+    rest = [_cut(one, slice(chooses.stop, None)) for one in scores]
+    held = judge(rest, mix.held_out, blend, confidence(rest[0], texts[chooses.stop :], fitted.deferral))
     curve = [_point(name, held, one.thresholds, documents[name]) for name, one in tried.items()]
-    bare = judge([_cut(one, rest) for one in scores], mix.held_out)
+    bare = judge(rest, mix.held_out)
     alone = [_point(name, bare, _alone(number, len(names)), documents[name]) for number, name in enumerate(names)]
-    chosen = next(point for point in curve if point.thresholds == best.thresholds)
+    chosen = next(point for point in curve if point.thresholds == fitted.best.thresholds)
     languages = tuple(sorted({one.lang for one in mix.fit}))
     plan = Plan(artifact.model_id, tuple(stage for stage, _ in cascades[chosen.name]), blend, languages)
-    lost = {task: round(value, 2) for task, value in best.lost.items()}
-    counts = (len(mix.fit), len(mix.held_out), len(mix.stream), len(timing))
-    return plan, CascadeReport(artifact.model_id, names, alone, curve, chosen, most, lost, *counts, encoder.threads)
+    lost = {task: round(value, 2) for task, value in fitted.best.lost.items()}
+    shares = _share(held.stage(chosen.thresholds)[len(mix.held_out) :], len(names))
+    counts = (len(mix.fit), len(mix.choosing), len(mix.held_out), len(mix.stream), len(timing))
+    made = (blend, fitted.deferral is not None, shares, *counts, encoder.threads)
+    return plan, CascadeReport(artifact.model_id, names, alone, curve, chosen, most, lost, *made)
 
 
 def _distinct(fitted: Sequence[Fitted]) -> dict[str, Fitted]:

@@ -1,6 +1,8 @@
 """The news-like mix that a cascade is fitted and measured on: labelled dev rows of financial and news sets, and texts of news streams.
 
-Labelled rows stand for what is asked of the model, stream texts for how often each stage answers on days that nobody labelled.
+Labelled rows stand for what is asked of the model, stream texts for how often each stage answers on days that nobody labelled. The texts
+of a stream are parted by the digest of their letters, near-duplicates together: half may teach a stage, a quarter serves to choose when
+it answers, and a quarter to report.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from models.errors import ModelError
 from models.languages import ENCODER_LANGUAGES
 from models.texts.mixture import normalised
 
-__all__ = ["STREAMS", "NewsMix", "news_mix", "news_sets"]
+__all__ = ["STREAMS", "NewsMix", "news_mix", "news_sets", "teaching_texts"]
 
 #: Streams of news; the stream of tweets about shares is no news.
 STREAMS = (
@@ -39,10 +41,14 @@ _NO_NEWS = ("sib200",)
 
 @dataclass(frozen=True)
 class NewsMix:
-    """``fit``: labelled rows to choose on; ``held_out``: labelled rows to report on; ``stream``: texts without label."""
+    """``fit``: labelled rows to choose on; ``held_out``: labelled rows to report on.
+
+    ``choosing`` and ``stream``: texts of streams, without label, to choose and to report on.
+    """
 
     fit: Sequence[Example]
     held_out: Sequence[Example]
+    choosing: Sequence[str]
     stream: Sequence[str]
 
     def timed(self, texts: int) -> list[str]:
@@ -88,18 +94,37 @@ def _labelled(data: Path, rows: int) -> tuple[list[Example], set[str]]:
     return found, known
 
 
-def _stream(path: Path, rows: int, known: set[str]) -> list[str]:
-    """``rows`` texts of a stream at most, evenly over its time, without those that stand in a labelled set."""
+#: What the texts of a stream are for, by their digest modulo four.
+_TEACHING, _CHOOSING, _REPORTING = (0, 1), (2,), (3,)
+
+
+def _stream(path: Path, parts: Sequence[int], known: set[str]) -> list[str]:
+    """The texts of some parts of a stream in the order of time, each once, without those that stand in a labelled set."""
     if not path.is_file():
         raise ModelError(f"no such stream: {path}", mend="give the folder that holds train/ and streams/ with --data")
     with gzip.open(path, "rt", encoding="utf-8") as lines:
-        texts = [str(json.loads(line)["text"]) for line in lines]
-    return _thinned([text for text in texts if normalised(text) not in known], rows)
+        texts = {text: normalised(text) for text in (str(json.loads(line)["text"]) for line in lines)}
+    return [text for text, letters in texts.items() if letters not in known and _digest(letters)[0] % 4 in parts]
 
 
-def news_mix(data: Path, *, rows: int, stream_rows: int) -> NewsMix:
-    """Read the mix: at most ``rows`` dev rows a labelled set, and ``stream_rows`` texts a stream. No row of a benchmark, none of a
-    train split.
+def _streams(data: Path, parts: Sequence[int], known: set[str], rows: int) -> list[str]:
+    """At most ``rows`` texts of each stream, evenly over its time."""
+    return [text for name in STREAMS for text in _thinned(_stream(data / "streams" / f"{name}.jsonl.gz", parts, known), rows)]
+
+
+def teaching_texts(data: Path, rows: int) -> list[str]:
+    """About ``rows`` texts of the news streams at most, of the part that nothing is chosen or reported on, the same for each stream.
+
+    Raises:
+        ModelError: a stream is missing.
+    """
+    known = {normalised(row.text) for path in sorted((data / "train").glob("*/*.jsonl*")) for row in read_rows(path)} if rows else set()
+    return _streams(data, _TEACHING, known, rows // len(STREAMS)) if rows else []
+
+
+def news_mix(data: Path, *, rows: int, stream_rows: int, choosing_rows: int) -> NewsMix:
+    """Read the mix: at most ``rows`` dev rows a labelled set, and of each stream ``stream_rows`` texts to report on and ``choosing_rows``
+    to choose on. No row of a benchmark, none of a train split.
 
     Half of the labelled rows, by the digest of their text, are for choosing and half for reporting.
 
@@ -109,8 +134,8 @@ def news_mix(data: Path, *, rows: int, stream_rows: int) -> NewsMix:
     labelled, known = _labelled(data, rows)
     if not labelled:
         raise ModelError(f"no labelled news under {data / 'train'}", mend="give the folder that holds train/ and streams/ with --data")
-    stream = [text for name in STREAMS for text in _stream(data / "streams" / f"{name}.jsonl.gz", stream_rows, known)]
     halves: tuple[list[Example], list[Example]] = ([], [])
     for one in labelled:
         halves[_digest(one.text)[-1] % 2].append(one)
-    return NewsMix(halves[0], halves[1], stream)
+    choosing, stream = (_streams(data, part, known, most) for part, most in ((_CHOOSING, choosing_rows), (_REPORTING, stream_rows)))
+    return NewsMix(halves[0], halves[1], choosing, stream)

@@ -1,8 +1,9 @@
 """A cascade: cheap models answer where they are sure, and the encoder is asked about the rest.
 
-Each stage but the last answers a text when the calibrated probability of its best sentiment and that of its best topic both reach the
-stage's thresholds (a cascade of classifiers with confidence thresholds, as FrugalGPT, Chen et al. 2023, arXiv:2305.05176, has it for
-language models). The stages share one tokenizer. A text's result depends on no other text.
+Each stage but the last answers a text when its confidence in the best sentiment and that in the best topic both reach the stage's
+thresholds (a cascade of classifiers with confidence thresholds, as FrugalGPT, Chen et al. 2023, arXiv:2305.05176, has it for language
+models). The confidence of the first stage may be learned: :mod:`models.cascade.deferral`. The stages share one tokenizer. A text's
+result depends on no other text.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from models.artifact import Artifact
+from models.cascade.deferral import Deferral, confidence
 from models.errors import ModelError
 from models.inference import Encoder, Runner, Scores
 from models.students.static_model import StaticModel
@@ -27,6 +29,7 @@ from models.students.static_model import StaticModel
 __all__ = [
     "PLAN",
     "STATIC",
+    "VERSION",
     "Cascade",
     "Plan",
     "Reader",
@@ -43,6 +46,8 @@ __all__ = [
 
 PLAN = "cascade.json"
 STATIC = "static.npz"
+#: Of what stands in :data:`PLAN`; the first had no deferral and did not name its version.
+VERSION = 2
 MEND = "fit the cascade anew with `bellwether models cascade`"
 
 #: Texts to scores, rows in their order.
@@ -54,6 +59,7 @@ class Stage:
     """A model in ``file`` of the artifact that answers when its confidence reaches both thresholds, each from 0 to 1.
 
     A ``.npz`` file is a :class:`models.students.static_model.StaticModel`, an ``.onnx`` file a graph like the artifact's own.
+    The confidence is the calibrated probability, or what ``deferral`` makes of the scores.
     """
 
     name: str
@@ -61,6 +67,7 @@ class Stage:
     sha256: str
     sentiment: float
     topic: float
+    deferral: Deferral | None = None
 
 
 @dataclass(frozen=True)
@@ -84,9 +91,10 @@ class Staged(NamedTuple):
     stage: NDArray[np.int64]
 
 
-def sure(scores: Scores, stage: Stage) -> NDArray[np.bool_]:
-    """Which rows of ``scores`` reach both thresholds of ``stage``."""
-    enough: NDArray[np.bool_] = (scores.sentiment.max(axis=1) >= stage.sentiment) & (scores.topic.max(axis=1) >= stage.topic)
+def sure(scores: Scores, stage: Stage, texts: Sequence[str]) -> NDArray[np.bool_]:
+    """Which rows of ``scores``, those of ``texts``, reach both thresholds of ``stage``."""
+    thresholds = np.array([stage.sentiment, stage.topic], np.float32)
+    enough: NDArray[np.bool_] = (confidence(scores, texts, stage.deferral) >= thresholds[:, None]).all(axis=0)
     return enough
 
 
@@ -104,11 +112,12 @@ def answer(gates: Sequence[tuple[Stage, Scorer]], last: Scorer, texts: Sequence[
     whole: Scores | None = None
     first: Scores | None = None
     for number, (gate, scorer) in enumerate([*gates, (None, last)]):
-        scores = scorer([texts[row] for row in waiting])
+        given = [texts[row] for row in waiting]
+        scores = scorer(given)
         first = first or scores
         if gate is None:
             scores = blended(scores, Scores(*(part[waiting] for part in first)), blend)
-        answered = np.ones(len(waiting), np.bool_) if gate is None else sure(scores, gate)
+        answered = np.ones(len(waiting), np.bool_) if gate is None else sure(scores, gate, given)
         whole = whole or Scores(*(np.zeros((len(texts), part.shape[1]), np.float32) for part in scores))
         stage[waiting[answered]] = number
         for target, part in zip(whole, scores, strict=True):
@@ -132,6 +141,17 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def _deferral(raw: Any) -> Deferral | None:
+    """The learned confidence of a stage, as ``cascade.json`` has it."""
+    if raw is None:
+        return None
+    sentiment, topic = (tuple(float(value) for value in weights) for weights in raw["weights"])
+    first, second = (float(value) for value in raw["bias"])
+    if len(sentiment) != len(topic):
+        raise ValueError("the weights of a deferral are not equally many")
+    return Deferral((sentiment, topic), (first, second))
+
+
 def read_plan(artifact: Artifact) -> Plan:
     """The cascade of ``artifact``, its files checked against their checksums.
 
@@ -143,14 +163,23 @@ def read_plan(artifact: Artifact) -> Plan:
         raise ModelError(f"the model {artifact.root} has no {PLAN}", mend=MEND)
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
+        if int(raw.get("version", 1)) > VERSION:
+            raise ModelError(f"{path} is of version {raw['version']}, which this program does not know", mend=MEND)
         stages = tuple(
-            Stage(str(one["name"]), str(one["file"]), str(one["sha256"]), float(one["sentiment"]), float(one["topic"]))
+            Stage(
+                str(one["name"]),
+                str(one["file"]),
+                str(one["sha256"]),
+                float(one["sentiment"]),
+                float(one["topic"]),
+                _deferral(one.get("deferral")),
+            )
             for one in raw["stages"]
         )
         sentiment, topic = raw["blend"]
         languages = tuple(str(language) for language in raw.get("languages", ()))
         plan = Plan(str(raw["model_id"]), stages, (float(sentiment), float(topic)), languages)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} is no plan of a cascade: {error!r}", mend=MEND) from error
     if plan.model_id != artifact.model_id:
         raise ModelError(f"{path} was fitted to {plan.model_id}, not {artifact.model_id}", mend=MEND)

@@ -63,6 +63,7 @@ def register(app: typer.Typer) -> None:
 
         Example: bellwether models static models/configs/student-static.toml --artifact my-model
         """
+        from models.cascade.mix import teaching_texts
         from models.cascade.plan import STATIC
         from models.encoder.restoration import restore
         from models.inference import Runner
@@ -75,12 +76,13 @@ def register(app: typer.Typer) -> None:
             loaded = load_artifact(artifact)
             show("reading the labelled text", 0, 1)
             lessons = read_lessons(find_data(data), chosen.mixing, chosen.watch)
+            streams = teaching_texts(find_data(data), chosen.streams)
             restored = restore(loaded)
-            texts = [lesson.text for lesson in lessons_of(lessons, chosen)[0]]
+            texts = [lesson.text for lesson in lessons_of(lessons, chosen, streams)[0]]
             answers = teacher_answers(restored, texts, cache or cache_folder(), max_length=chosen.train_length, progress=show)
             words = restored.encoder.tensors["embeddings.word_embeddings.weight"]
             with Runner(loaded.onnx_path, loaded.tokenizer_path, max_length=loaded.max_length, prefix=loaded.prefix) as runner:
-                model, scores = train_static(lessons, runner.tokenize, words, answers, chosen, show)
+                model, scores = train_static(lessons, runner.tokenize, words, answers, chosen, show, streams)
             model.save(artifact / STATIC)
             record = {"recipe": asdict(chosen), "heads": {task: asdict(score) for task, score in scores.items()}}
             (artifact / STATIC).with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

@@ -34,10 +34,12 @@ class StaticTraining:
     """``width`` of a vector, ``buckets`` for pairs, ``inner`` units of the hidden layer.
 
     ``texts``: of a pass over ``mixing``, those the teacher is asked about, as in :class:`models.students.student.Distillation`;
-    ``labelled``: texts of one pass in all, the others taught by their labels alone.
+    ``labelled``: texts of one pass in all, the others taught by their labels alone. ``streams``: texts without label that the teacher is
+    asked about too, from news streams at most.
     ``table_rate`` and ``rate``: step sizes of the vectors and of the layers, both falling to nought over the passes. ``dropout``: share
-    of the hidden layer. ``soft``, ``gold``, ``softness``: see :class:`models.students.student.Distillation`; ``embedding``: factor of
-    ``1 - cosine`` to the teacher's embedding. ``watch``: dev rows a set and language.
+    of the hidden layer, ``thinning``: of the pieces and pairs of a text, that is left out in a step. ``soft``, ``gold``, ``softness``:
+    see :class:`models.students.student.Distillation`; ``embedding``: factor of ``1 - cosine`` to the teacher's embedding. ``watch``: dev
+    rows a set and language.
     """
 
     seed: int = 17
@@ -47,11 +49,13 @@ class StaticTraining:
     train_length: int = 64
     texts: int = 24_000
     labelled: int = 300_000
+    streams: int = 0
     passes: int = 4
     batch: int = 256
     table_rate: float = 1e-2
     rate: float = 1e-3
     dropout: float = 0.2
+    thinning: float = 0.0
     soft: float = 1.0
     gold: float = 0.5
     softness: float = 2.0
@@ -90,9 +94,10 @@ def read_static_training(path: Path) -> StaticTraining:
     return chosen
 
 
-def lessons_of(lessons: Lessons, chosen: StaticTraining) -> tuple[list[Lesson], list[Lesson]]:
-    """The lessons the teacher is asked about, and all of one pass (those first), each text once."""
+def lessons_of(lessons: Lessons, chosen: StaticTraining, streams: Sequence[str] = ()) -> tuple[list[Lesson], list[Lesson]]:
+    """The lessons the teacher is asked about, texts of ``streams`` among them, and all of one pass (those first), each text once."""
     asked = Mixture(lessons, chosen.mixing, chosen.seed).of_pass(0)[: chosen.texts]
+    asked = [*(Lesson(text, "und", "stream", {}) for text in streams), *asked]
     more = Mixture(lessons, dataclasses.replace(chosen.mixing, rows=chosen.labelled), chosen.seed).of_pass(0)
     once = {lesson.text: lesson for lesson in (*asked, *more)}
     return list({lesson.text: lesson for lesson in asked}.values()), list(once.values())
@@ -116,6 +121,13 @@ def _some(whole: Bags, chosen: NDArray[np.int64]) -> Bags:
     starts = np.concatenate([[0], np.cumsum(sizes)])
     within = np.arange(starts[-1]) - np.repeat(starts[:-1], sizes)
     return Bags(whole.rows[np.repeat(whole.starts[:-1][chosen], sizes) + within], starts)
+
+
+def _thinned(whole: Bags, share: float, random: np.random.Generator) -> Bags:
+    """``whole`` without a ``share`` of its rows, at random; the first row of each text, its start, stays."""
+    kept = random.random(len(whole.rows)) >= share
+    kept[whole.starts[:-1]] = True
+    return Bags(whole.rows[kept], np.concatenate([[0], np.cumsum(kept)])[whole.starts])
 
 
 class _Learner:
@@ -206,7 +218,13 @@ def _dev(model: StaticModel, tokens: Sequence[Sequence[int]], lessons: Lessons) 
 
 
 def train_static(
-    lessons: Lessons, tokenize: Any, words: NDArray[np.float32], answers: TeacherAnswers, chosen: StaticTraining, progress: Progress
+    lessons: Lessons,
+    tokenize: Any,
+    words: NDArray[np.float32],
+    answers: TeacherAnswers,
+    chosen: StaticTraining,
+    progress: Progress,
+    streams: Sequence[str] = (),
 ) -> tuple[StaticModel, dict[str, StaticScore]]:
     """Train a static model; the pass with the best mean of the sentiment and topic scores on dev is kept, calibrated on dev.
 
@@ -214,13 +232,14 @@ def train_static(
         tokenize: texts to token ids, as :meth:`models.inference.Runner.tokenize`.
         words: the encoder's word embedding ``[pieces, hidden]``.
         answers: of the teacher, to the first lessons of :func:`lessons_of`.
+        streams: the texts without label among these.
 
     Raises:
         ModelError: the extra ``train`` is missing.
     """
     torch = require("torch")
     torch.set_num_threads(chosen.threads)
-    asked, everything = lessons_of(lessons, chosen)
+    asked, everything = lessons_of(lessons, chosen, streams)
     losses = _Losses(everything, asked, answers, chosen)
     whole = bags([ids[: chosen.train_length] for ids in tokenize([one.text for one in everything])], len(words), chosen.buckets)
     dev = tokenize([one.text for one in lessons.dev])
@@ -232,7 +251,8 @@ def train_static(
         order = random.permutation(len(everything))
         for start in range(0, len(order), chosen.batch):
             rows = order[start : start + chosen.batch]
-            learner.advance(losses(learner.outputs(_some(whole, rows), dropout=chosen.dropout), rows), 1 - done / total)
+            part = _thinned(_some(whole, rows), chosen.thinning, random)
+            learner.advance(losses(learner.outputs(part, dropout=chosen.dropout), rows), 1 - done / total)
             done += len(rows)
             progress("training the static model", done, total)
         model = learner.model()

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.cascade.fitting import ASKED, NEVER, Fitted, Judged, best_blend, best_within, fit_thresholds, judge, measured
+from models.cascade.fitting import ASKED, NEVER, Fitted, Judged, best_blend, best_within, cautious, fit_thresholds, judge, measured
 from models.data import Example
 from models.evaluation.metrics import macro_f1
 from models.inference import Scores
@@ -22,7 +24,7 @@ def judged(rows: int = 900, seed: int = 3, right: tuple[float, ...] = (0.6, 0.8,
     predicted = np.where(hit, truth[None], (truth[None] + 1) % 3)
     labels = truth.copy()
     labels[0, rows // 2 :], labels[1, : rows // 2] = -1, -1
-    return Judged(confidence, predicted, labels, predicted[-1])
+    return Judged(confidence, predicted, labels, predicted[-1], np.ones(rows, np.float32))
 
 
 def test_stages_are_those_that_the_runtime_takes() -> None:
@@ -47,11 +49,14 @@ def test_a_row_pays_for_every_stage_it_was_shown_to() -> None:
         np.zeros((2, 2, 2), np.int64),
         np.zeros((2, 2), np.int64),
         np.zeros((2, 2), np.int64),
+        np.ones(2, np.float32),
     )
     got = measured(one, ((0.5, 0.5),), (0.1, 1.0))
     assert got.share == (0.5, 0.5)
     assert got.time == pytest.approx((0.1 + 1.1) / 2)
     assert measured(one, ((NEVER, NEVER),), (0.1, 1.0)).time == 1.0, "a stage that is never asked costs nothing"
+    longer = dataclasses.replace(one, weight=np.array([0.5, 1.5], np.float32))
+    assert measured(longer, ((0.5, 0.5),), (0.1, 1.0)).time == pytest.approx((0.5 * 0.1 + 1.5 * 1.1) / 2), "the second one is long"
 
 
 @given(st.integers(0, 30), st.sampled_from([0.0, 0.5, 1.5]))
@@ -75,9 +80,27 @@ def test_a_stage_that_is_as_dear_as_the_encoder_is_left_out() -> None:
     assert best.thresholds[0] != (NEVER, NEVER)
 
 
+def test_a_budget_below_nought_is_kept_to_where_it_can_be_and_has_no_cascade_where_not() -> None:
+    one = judged(400, right=(0.8, 0.8, 0.9))
+    worse = dataclasses.replace(one, alone=one.predicted[0])
+    fitted = fit_thresholds(worse, SECONDS, (-60.0, -1.0, 0.5))
+    assert len(fitted) == 2
+    assert fitted[0].worst <= -1.0
+    assert fitted[1].time <= fitted[0].time
+
+
+def test_caution_adds_the_standard_error_and_fewer_rows_have_a_larger_one() -> None:
+    thresholds = ((0.5, 0.5), (NEVER, NEVER))
+    few, many = judged(200), judged(4_000)
+    doubts = [cautious(one, measured(one, thresholds, SECONDS)) - measured(one, thresholds, SECONDS).worst for one in (few, many)]
+    assert doubts[0] > 2 * doubts[1] > 0
+    same = measured(few, ((ASKED, ASKED), (NEVER, NEVER)), SECONDS)
+    assert cautious(few, same) == 0, "the encoder alone loses nothing against itself, on any text"
+
+
 def test_without_labels_there_is_nothing_to_lose() -> None:
     one = judged(50)
-    bare = Judged(one.confidence, one.predicted, np.full_like(one.labels, -1), one.alone)
+    bare = Judged(one.confidence, one.predicted, np.full_like(one.labels, -1), one.alone, one.weight)
     assert measured(bare, ((0.0, 0.0), (0.0, 0.0)), SECONDS) == Fitted(((0.0, 0.0), (0.0, 0.0)), (1.0, 0.0, 0.0), 0.01, {})
 
 
@@ -91,6 +114,10 @@ def test_scores_are_judged_row_by_row_and_rows_behind_the_labelled_have_no_label
     assert one.labels.tolist() == [[2, -1, -1], [-1, 1, -1]]
     assert one.predicted[0].tolist() == [[2, 0, 1], [0, 1, 0]]
     assert one.confidence[1, 0].tolist() == pytest.approx([0.5, 0.7, 0.8])
+    learned = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]], np.float32)
+    told = judge([scores, scores], [first, second], learned=learned)
+    assert np.array_equal(told.confidence[0], learned)
+    assert np.array_equal(told.confidence[1], one.confidence[1])
 
 
 def test_the_blend_is_the_share_that_errs_least_and_nought_where_it_gains_nothing() -> None:

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.artifact import Artifact
-from models.cascade.plan import PLAN, Plan, Scorer, Stage, answer, file_digest, read_plan, sure
+from models.cascade.deferral import Deferral, features
+from models.cascade.plan import PLAN, VERSION, Plan, Scorer, Stage, answer, file_digest, read_plan, sure
 from models.errors import ModelError
 from models.inference import Scores
 
@@ -78,7 +79,24 @@ def test_both_tasks_must_be_sure(sentiment: float, topic: float, expected: list[
     scores = Scores(
         np.array([[0.9, 0.1], [0.3, 0.7]], np.float32), np.array([[0.4, 0.6], [0.9, 0.1]], np.float32), np.zeros((2, 1), np.float32)
     )
-    assert sure(scores, stage(sentiment, topic)).tolist() == expected
+    assert sure(scores, stage(sentiment, topic), ["a", "b"]).tolist() == expected
+
+
+def test_a_learned_confidence_takes_the_place_of_the_probability() -> None:
+    scores = Scores(np.full((2, 3), 1 / 3, np.float32), np.full((2, 3), 1 / 3, np.float32), np.array([[1, 0], [-1, 0]], np.float32))
+    width = features(scores).shape[1]
+    weights = (*[0.0] * (width - 2), 1.0, 0.0)
+    gate = dataclasses.replace(stage(0.5, 0.5), deferral=Deferral((weights, weights), (0.0, 0.0)))
+    texts = ["x" * 160] * 2
+    assert sure(scores, gate, texts).tolist() == [False, True], "the embedding tells the two apart"
+    calls: list[list[str]] = []
+
+    def last(left: Sequence[str]) -> Scores:
+        calls.append(list(left))
+        return Scores(*(np.zeros((len(left), part.shape[1]), np.float32) for part in scores))
+
+    assert answer([(gate, lambda _: scores)], last, ["y" * 160, "z" * 160]).stage.tolist() == [1, 0]
+    assert calls == [["y" * 160]]
 
 
 @pytest.fixture
@@ -94,7 +112,8 @@ def artifact(tmp_path: Path) -> Artifact:
 
 def write(artifact: Artifact, **other: object) -> None:
     gate = dataclasses.replace(stage(0.8, 0.7), sha256=file_digest(artifact.root / "static.npz"))
-    content = dataclasses.asdict(Plan(artifact.model_id, (gate,), (0.1, 0.3))) | {"measured": {}} | other
+    plan = dataclasses.asdict(Plan(artifact.model_id, (gate,), (0.1, 0.3)))
+    content = {"version": VERSION} | plan | {"measured": {}} | other
     (artifact.root / PLAN).write_text(json.dumps(content), encoding="utf-8")
 
 
@@ -103,6 +122,27 @@ def test_a_plan_is_read_back(artifact: Artifact) -> None:
     plan = read_plan(artifact)
     assert (plan.model_id, plan.blend) == ("m/1+ab", (0.1, 0.3))
     assert [(one.name, one.file, one.sentiment, one.topic) for one in plan.stages] == [("static", "static.npz", 0.8, 0.7)]
+
+
+def test_a_learned_confidence_is_read_back_and_a_plan_of_the_first_version_has_none(artifact: Artifact) -> None:
+    learned = Deferral(((0.25, -1.5), (1.0, 0.0)), (0.5, -0.125))
+    gate = dataclasses.asdict(dataclasses.replace(stage(0.8, 0.7), sha256=file_digest(artifact.root / "static.npz"), deferral=learned))
+    write(artifact, stages=[gate])
+    assert read_plan(artifact).stages[0].deferral == learned
+    del gate["deferral"]
+    write(artifact, stages=[gate], version=1)
+    assert read_plan(artifact).stages[0].deferral is None
+
+
+def test_a_plan_of_a_later_version_or_with_half_a_deferral_is_refused(artifact: Artifact) -> None:
+    write(artifact, version=VERSION + 1)
+    with pytest.raises(ModelError, match=f"of version {VERSION + 1}"):
+        read_plan(artifact)
+    gate = dataclasses.asdict(dataclasses.replace(stage(0.8, 0.7), sha256=file_digest(artifact.root / "static.npz")))
+    for weights in ([[1.0]], [[1.0], [1.0, 2.0]], [["x"], ["y"]]):
+        write(artifact, stages=[gate | {"deferral": {"weights": weights, "bias": [0.0, 0.0]}}])
+        with pytest.raises(ModelError, match="no plan of a cascade"):
+            read_plan(artifact)
 
 
 def test_no_plan_another_model_a_damaged_file_and_nonsense_are_refused(artifact: Artifact) -> None:

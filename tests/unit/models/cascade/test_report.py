@@ -9,7 +9,7 @@ import pytest
 
 from models.cascade.fitting import NEVER
 from models.cascade.measuring import CascadeReport, Point, speeds
-from models.cascade.report import draw, to_markdown
+from models.cascade.report import draw, facts, to_markdown
 from models.errors import ModelError
 from models.inference import Scores
 
@@ -23,7 +23,24 @@ def point(name: str, documents: float, lost: float, first: float) -> Point:
 def report() -> CascadeReport:
     curve = [point("cascade 1", 100, 0.0, NEVER), point("cascade 2", 400, 0.4, 0.81)]
     alone = [point("static", 9_000, 8.0, 0.0), point("encoder", 100, 0.0, NEVER)]
-    return CascadeReport("m/1+ab", ["static", "encoder"], alone, curve, curve[1], 0.5, {"sentiment": 0.3, "topic": 0.1}, 50, 50, 10, 40, 2)
+    return CascadeReport(
+        "m/1+ab",
+        ["static", "encoder"],
+        alone,
+        curve,
+        curve[1],
+        0.5,
+        {"sentiment": 0.3, "topic": 0.1},
+        (0.4, 0.15),
+        True,
+        [0.7, 0.3],
+        50,
+        30,
+        50,
+        10,
+        40,
+        2,
+    )
 
 
 def test_the_table_has_a_line_a_model_and_a_cascade_and_the_chosen_one_is_bold(report: CascadeReport) -> None:
@@ -35,6 +52,20 @@ def test_the_table_has_a_line_a_model_and_a_cascade_and_the_chosen_one_is_bold(r
     assert lines[4].endswith("| – |"), "a stage that is never asked has no thresholds"
     assert report.faster == 4.0
     assert report.to_json()["faster"] == 4.0
+
+
+def test_the_facts_name_what_it_was_chosen_and_measured_on(report: CascadeReport) -> None:
+    told = facts(report)
+    for part in (
+        "`m/1+ab`",
+        "50 labelled dev rows and 30 stream",
+        "answers 70 / 30 %",
+        "is learned",
+        "0.40 for sentiment",
+        "4.0 times",
+        "+0.30",
+    ):
+        assert part in told
 
 
 def test_the_picture_is_drawn_the_same_twice(report: CascadeReport, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from models.data import LABELS, Example
 from models.errors import ModelError
 from models.students.static_model import bags
-from models.students.static_training import StaticTraining, _some, lessons_of, read_static_training, start_table, train_static
+from models.students.static_training import StaticTraining, _some, _thinned, lessons_of, read_static_training, start_table, train_static
 from models.students.teacher import TeacherAnswers
 from models.texts.mixture import Lesson, Lessons
 from models.training.configuration import Mixing
@@ -62,6 +62,26 @@ def test_asked_lessons_come_first_and_each_text_once(lessons: Lessons) -> None:
     assert 0 < len(asked) <= 50 < len(everything)
     assert everything[: len(asked)] == asked
     assert len({one.text for one in everything}) == len(everything)
+
+
+def test_stream_texts_are_asked_about_and_have_no_label(lessons: Lessons) -> None:
+    chosen = StaticTraining(texts=50, labelled=400, mixing=Mixing(rows=300, topic=0.0, finance=0.0))
+    asked, everything = lessons_of(lessons, chosen, ["9 9", "10 10"])
+    assert [one.text for one in asked[:2]] == ["9 9", "10 10"]
+    assert not any(one.answers for one in asked[:2])
+    assert everything[: len(asked)] == asked
+    assert asked[2:] == lessons_of(lessons, chosen)[0]
+
+
+def test_thinned_bags_keep_their_first_row_and_lose_about_the_share() -> None:
+    whole = bags([[1, *range(2, 12)] for _ in range(300)], PIECES, 9)
+    thin = _thinned(whole, 0.3, np.random.default_rng(0))
+    assert np.diff(thin.starts).min() >= 1
+    assert thin.rows[thin.starts[:-1]].tolist() == [1] * 300
+    assert thin.starts[-1] == len(thin.rows) == pytest.approx(0.7 * len(whole.rows), rel=0.1)
+    same = _thinned(whole, 0.0, np.random.default_rng(0))
+    assert np.array_equal(same.rows, whole.rows)
+    assert np.array_equal(same.starts, whole.starts)
 
 
 def test_the_table_begins_with_the_words_main_directions_and_nearly_nothing_for_pairs() -> None:
