@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from streams.alerts.evidence.passages import Passage
 from streams.documents import Outcome, Unscored
 from streams.settings import SearchSettings
 from streams.sinks.search import SearchSink
@@ -234,3 +235,16 @@ async def test_totals_and_origins(sink, make_document) -> None:
     asked = [(document.id, document.published_at) for document in (first, copy, missing)]
     assert await sink.origins(asked) == {first.id: "journal-0-1", copy.id: "journal-0-2"}
     assert await sink.origins([]) == {}
+
+
+async def test_what_scores_rest_on_is_read_at_once(sink, make_document) -> None:
+    first, second, absent = make_document(1), make_document(2, sentiment=None, unscored=Unscored(reason="confidence.low")), make_document(3)
+    await sink.index([first, second])
+    # As an alert names them: to the minute.
+    wanted = [(one.id, one.published_at.replace(second=0, microsecond=0)) for one in (first, second, absent)]
+    found = await sink.passages(wanted)
+    assert found == {
+        first.id: Passage(first.title, first.text, "test-1", scored=True),
+        second.id: Passage(second.title, second.text, "test-1", scored=False),
+    }
+    assert await sink.passages([]) == {}

@@ -185,3 +185,17 @@ def test_a_closed_encoder_may_be_closed_again(artifact: Artifact) -> None:
     opened.close()
     with pytest.raises(RuntimeError):
         opened.score(["late"])
+
+
+def test_one_beside_another_has_its_own_threads_and_the_same_graph(artifact: Artifact) -> None:
+    texts = ["Profits doubled.", "Убытки выросли вдвое."]
+    first = Encoder(artifact, threads=2)
+    beside = first.beside()
+    assert (beside.threads, first.threads) == (1, 2)
+    assert beside.session is first.session
+    np.testing.assert_array_equal(beside.score(texts).sentiment, first.score(texts).sentiment)
+    first.close()
+    assert beside.score(texts).sentiment.shape == (2, 3)
+    beside.close()
+    with pytest.raises(RuntimeError):
+        beside.score(texts)

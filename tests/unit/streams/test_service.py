@@ -248,3 +248,30 @@ async def test_an_alert_that_no_receiver_has_had_yet_survives_restarts_beside_th
     assert f"{DELIVERY_STATE}-off|ops" in left
     assert "former|entry" not in left
     await again._store.close()
+
+
+@pytest.mark.parametrize(
+    ("backend", "count", "agents", "explains"),
+    [
+        ("onnx", 3, ("score", "watch", "notify"), True),
+        ("triton", 3, ("watch", "notify"), True),
+        ("auto", 1, ("watch", "notify"), True),
+        ("noop", 3, ("watch", "notify"), False),
+        ("onnx", 0, ("watch", "notify"), False),
+        ("onnx", 3, ("score", "index"), False),
+    ],
+)
+def test_alerts_are_explained_where_there_is_a_model_to_ask(backend: str, count: int, agents: tuple[str, ...], explains: bool) -> None:
+    settings = load_settings(scoring={"backend": backend}, worker={"agents": agents}, alerts={"explain": count})
+    assert (_service(settings)._explain is not None) is explains
+
+
+async def test_what_explains_borrows_the_model_that_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = _service(load_settings(scoring={"backend": "onnx"}, worker={"agents": ("score", "watch", "notify")}), Sink())
+    await service._scorer.open()
+    explainer = service._explainer()
+    monkeypatch.setattr("streams.scoring.resident.load_artifact", None)
+    await explainer.open()
+    assert explainer.speaks_for(service._scorer.model_id)
+    await explainer.close()
+    await service._scorer.close()

@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 
 from streams.alerts.asked_key import candidates, choose_key, find_key
 from streams.alerts.why import answer, window_of
-from streams.documents import Check, Decision, DecisionOutcome, Key, Measure, Observation
+from streams.documents import (
+    Alert,
+    AlertStatus,
+    Check,
+    Decision,
+    DecisionOutcome,
+    Evidence,
+    Explanation,
+    Key,
+    Measure,
+    Observation,
+    WordEffect,
+)
 from streams.errors import BellwetherError
 from streams.sinks.inquiry import Heard
 
@@ -129,6 +141,31 @@ def test_a_key_with_no_decision(heard, expected) -> None:
     )
     assert expected in told
     assert found.to_json()["documents"]["documents"] == heard[0]
+
+
+def test_the_words_of_a_firing_alert_are_told() -> None:
+    words = Explanation(words=(WordEffect(text="הפסדים", effect=-0.3),))
+    evidence = Evidence(id="d", title="בנק מתמוטט", url=None, source="s", language="he", published_at=NOON, score=-0.9, explanation=words)
+    firing = Alert(
+        id="a",
+        fingerprint="f",
+        rule="r",
+        status=AlertStatus.FIRING,
+        severity="info",
+        key=BANK,
+        starts_at=NOON - timedelta(minutes=5),
+        observed=Observation(start=NOON - timedelta(hours=6), end=NOON, documents=1, negative=1, share=1.0),
+        baseline=None,
+        p_value=None,
+        evidence=(evidence,),
+        languages={},
+        sources={},
+        summary="it turned",
+    )
+    told = answer("r", BANK, NOON, [], [firing], None).sentences
+    assert "In its first document, \u2068בנק מתמוטט\u2069, these words weigh most: \u2068הפסדים\u2069 -0.30." in told
+    bare = firing.model_copy(update={"evidence": ()})
+    assert not any("weigh" in sentence for sentence in answer("r", BANK, NOON, [], [bare], None).sentences)
 
 
 def test_the_window_is_the_configured_one_else_that_of_the_last_decision() -> None:

@@ -15,7 +15,7 @@ from aiohttp import web
 from streams.delivery.apprise import AppriseSender, text_of
 from streams.delivery.channels import AppriseChannel
 from streams.delivery.guard import Guard
-from streams.documents import Alert, Key, Member
+from streams.documents import Alert, Explanation, Key, Member, WordEffect
 from streams.errors import PermanentError, SettingsError, TransientError
 
 Make = Callable[..., Alert]
@@ -106,3 +106,12 @@ def test_a_digest_names_its_members(make_alert: Make) -> None:
     assert "- member 20" not in text
     assert text.endswith("… and 5 more")
     assert text_of(make_alert(1, "resolved"))[0] == "[over] Банк"
+
+
+def test_the_words_stand_below_the_first_headline(make_alert: Make) -> None:
+    bare = make_alert()
+    words = Explanation(words=(WordEffect(text="挤兑", effect=-0.31),), turning=("挤兑",), turned="neutral")
+    told = make_alert(evidence=(bare.evidence[0].model_copy(update={"explanation": words}), bare.evidence[0]))
+    headline = "- [zh] 奥雷利亚银行 https://news.example/1"
+    assert text_of(told)[1].splitlines()[-3:] == [headline, "  its words: 挤兑 -0.31; neutral without 挤兑", headline]
+    assert "its words" not in text_of(bare)[1]

@@ -205,6 +205,17 @@ def test_an_alert_shows_its_first_headlines() -> None:
     assert "no alert so far" in shown(render(replace(SNAPSHOT, alerts=[])), 160)
 
 
+def test_the_words_stand_below_the_first_headline_where_there_is_room() -> None:
+    told = replace(ALERT, words="الخسائر -0.31; neutral without الخسائر")
+    lines = shown(render(replace(SNAPSHOT, alerts=[told])), 160).splitlines()
+    [place] = [number for number, line in enumerate(lines) if "neutral without" in line]
+    assert HEADLINES[0] in lines[place - 1]
+    assert HEADLINES[2] in lines[place + 1]
+    assert "neutral without" not in shown(render(replace(SNAPSHOT, alerts=[told]), size=(100, 24)), 100)
+    for height in range(24, 70):
+        assert len(shown(render(replace(SNAPSHOT, alerts=[told]), size=(120, height)), 120).splitlines()) <= height
+
+
 @pytest.mark.parametrize(
     ("resolved_at", "says"),
     [

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from bag_model import write_model
 
 from models.artifact import load_artifact
 from models.inference import Encoder
@@ -14,6 +15,7 @@ from streams.documents import Language, ScoredDocument, Sentiment, Timings, Topi
 from streams.enrich.cleaning import model_text
 from streams.errors import BellwetherError
 from streams.scoring.explaining import Explainer
+from streams.scoring.onnx import OnnxScorer
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 
@@ -99,3 +101,31 @@ async def test_a_missing_model_is_a_fault_of_the_service(tmp_path: Path) -> None
     with pytest.raises(BellwetherError, match=r"config\.json") as caught:
         await Explainer(tmp_path).open()
     assert caught.value.mend
+
+
+async def test_the_model_that_scores_is_not_loaded_again(tmp_path: Path) -> None:
+    scorer = OnnxScorer(threads=2)
+    explainer = Explainer(tmp_path / "none", threads=1, lend=scorer.lend)
+    with pytest.raises(BellwetherError, match=r"config\.json"):
+        await explainer.open()
+    await scorer.open()
+    await explainer.open()
+    found = await explainer.explain("Shares of the bank plunged again today.")
+    [negative, _, positive] = (await scorer.score([found.text])).sentiment[0]
+    assert found.score == pytest.approx(float(positive) - float(negative), abs=1e-6)
+    await explainer.close()
+    assert (await scorer.score(["It goes on."])).sentiment.shape == (1, 3)
+    await explainer.open()
+    await scorer.close()
+    assert (await explainer.explain("It goes on here, too.")).words
+    await explainer.close()
+
+
+async def test_it_speaks_for_its_own_weights_only(tmp_path: Path) -> None:
+    explainer = Explainer(write_model(tmp_path / "model").root, threads=1)
+    with pytest.raises(BellwetherError, match="not open"):
+        explainer.speaks_for("bag/1.0+00000000")
+    await explainer.open()
+    ids = ["bag/1.0+00000000", "bag/1.0-fp16+12345678", "bag/1.0-fp32+1", "bag/1.0+11111111", "bag/1.1+00000000", "noop", ""]
+    assert [explainer.speaks_for(one) for one in ids] == [True, True, True, False, False, False, False]
+    await explainer.close()

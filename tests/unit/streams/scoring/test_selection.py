@@ -5,12 +5,13 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog.testing
 
 from streams.errors import BellwetherError, TransientError
-from streams.scoring.contract import Scorer, Scores
+from streams.scoring.contract import Lender, Scorer, Scores
 from streams.scoring.noop import NoopScorer
 from streams.scoring.onnx import OnnxScorer
 from streams.scoring.selection import AutoScorer, build_scorer
@@ -115,3 +116,26 @@ async def test_neither_serves() -> None:
     scorer = AutoScorer(Stand(*[TransientError("away")] * 9), Stand(BellwetherError("no model folder")), patience=0.05)
     with pytest.raises(BellwetherError, match="no model folder"):
         await scorer.open()
+
+
+class Lending(Stand):
+    """Has a model in this process; which one does not matter here."""
+
+    def lend(self) -> Any:
+        return "an encoder"
+
+
+async def test_what_is_loaded_here_is_lent_and_nothing_where_triton_serves() -> None:
+    away, here = Stand(*[TransientError("away")] * 9), Lending()
+    chosen = AutoScorer(away, here, patience=0.1)
+    assert chosen.lend() is None
+    await chosen.open()
+    assert chosen.lend() == "an encoder"
+    await chosen.close()
+    assert chosen.lend() is None
+    served = AutoScorer(Stand(), here)
+    await served.open()
+    assert served.lend() is None
+    assert isinstance(OnnxScorer(), Lender)
+    assert OnnxScorer().lend() is None
+    assert not isinstance(TritonScorer(TritonSettings()), Lender)

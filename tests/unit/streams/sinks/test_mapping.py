@@ -8,7 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.documents import Abstention, Check, Decision, DecisionOutcome, Key, Measure, Member, Point, Series, Term, Unscored
+from streams.documents import (
+    Abstention,
+    Check,
+    Decision,
+    DecisionOutcome,
+    Explanation,
+    Key,
+    Measure,
+    Member,
+    Point,
+    Series,
+    Term,
+    Unscored,
+    WordEffect,
+)
 from streams.sinks.analyzers import ANALYZERS
 from streams.sinks.mapping import Names, alerts_template, decisions_template, documents_template
 from streams.sinks.record import alert_source, decision_from, decision_source, document_source
@@ -78,7 +92,18 @@ def test_every_field_of_an_alert_and_most_of_its_evidence_is_mapped(alert) -> No
             "members": (Member(id="b", fingerprint="f", rule="r", key=key, severity="info", summary="s"),),
         }
     )
+    explained = Explanation(
+        words=(WordEffect(text="挤兑", effect=-0.3),),
+        turning=("挤兑",),
+        turned="neutral",
+        score=-0.9,
+        without=0.1,
+        model_id="m",
+        reason="r",
+    )
+    full = full.model_copy(update={"evidence": tuple(item.model_copy(update={"explanation": explained}) for item in full.evidence)})
     assert not [name for name, value in full if value is None], "a field that is new: fill it in here"
+    assert not [name for name, value in explained if value is None]
     # Headlines and addresses of the evidence are kept to be read, not to be searched: the documents themselves are indexed.
     unmapped = set(_unmapped(alert_source(full), alerts_template(NAMES).mapping))
     assert unmapped == {"evidence.title", "evidence.url", "evidence.duplicate_of"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from aiohttp import web
 from standardwebhooks.webhooks import Webhook
 
 from streams.delivery.building import build_dispatcher
-from streams.documents import Alert, AlertStatus, Baseline, DeadLetter, Key, Observation
+from streams.documents import Alert, AlertStatus, Baseline, DeadLetter, Evidence, Explanation, Key, Observation, WordEffect
 from streams.errors import PermanentError, TransientError
 from streams.metrics import Metrics
 from streams.settings import Settings
@@ -57,12 +58,14 @@ class Receiver:
     def __init__(self) -> None:
         self.answers: list[tuple[int, dict[str, str]]] = []
         self.calls: list[tuple[float, str]] = []
+        self.bodies: list[bytes] = []
         self.url = ""
 
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.read()
         Webhook(SECRET).verify(body, dict(request.headers))
         self.calls.append((time.monotonic(), request.headers["webhook-id"]))
+        self.bodies.append(body)
         status, headers = self.answers.pop(0) if self.answers else (204, {})
         return web.Response(status=status, headers=headers)
 
@@ -123,7 +126,9 @@ def delivered() -> Delivered:
 class Office:
     """A stage, its store, and the letters that its lanes write in the background."""
 
-    def __init__(self, url: str | None, sink: Sink, delivered: Delivered, metrics: Metrics, settle: float | None = None) -> None:
+    def __init__(
+        self, url: str | None, sink: Sink, delivered: Delivered, metrics: Metrics, settle: float | None = None, explain: object = None
+    ) -> None:
         webhook = {"urls": (url,), "secret": SECRET, "timeout": 2, "allow_networks": ("127.0.0.1/32",)} if url else {}
         # The log of deliveries has no server here: it waits, and holds nothing up.
         settings = Settings.model_validate({"webhook": webhook, "search": {"url": "http://127.0.0.1:9"}})
@@ -135,6 +140,7 @@ class Office:
             delivered=delivered,
             metrics=metrics,
             settle=settle,
+            explain=explain,  # type: ignore[arg-type]
         )
 
     async def bury(self, letters: Sequence[DeadLetter]) -> None:
@@ -212,6 +218,37 @@ async def test_one_that_is_sent_again_by_hand_is_only_delivered(
     await _until(lambda: len(receiver.calls) == 2)
     assert len({id for _, id in receiver.calls}) == 2
     assert len(sink.written) == len(delivered.heard) == 1
+
+
+class Explaining:
+    """Gives every alert's documents a word, another one each time."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    async def explained(self, item: Alert) -> Alert:
+        self.times += 1
+        words = Explanation(words=(WordEffect(text=f"word{self.times}", effect=-0.1),))
+        return item.model_copy(update={"evidence": tuple(one.model_copy(update={"explanation": words}) for one in item.evidence)})
+
+
+async def test_an_alert_is_told_and_kept_with_its_words_and_not_again_for_other_words(
+    receiver: Receiver, sink: Sink, delivered: Delivered, metrics: Metrics, read: Read
+) -> None:
+    office = Office(receiver.url, sink, delivered, metrics, explain=Explaining())
+    await office.open()
+    evidence = Evidence(id="0" * 32, title="t", url=None, source="wire", language="de", published_at=AT, score=-0.9)
+    bare = alert().model_copy(update={"evidence": (evidence,)})
+    for _ in range(2):
+        assert await office.stage.process([delivery(bare)]) == []
+        await _until(lambda: read("bellwether_deliveries_total", result="delivered", channel="default") == 1)
+    await asyncio.sleep(0.05)
+    await office.stage.close()
+    [body] = receiver.bodies
+    [item] = json.loads(body)["data"]["evidence"]
+    assert item["explanation"]["words"] == [{"text": "word1", "effect": -0.1, "together": 1}]
+    assert sink.written[0].evidence[0].explanation is not None
+    assert delivered.heard == [bare.id] * 2
 
 
 async def test_an_index_that_refuses_an_alert_is_a_letter_and_calls_nobody_twice(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from streams.alerts.engine import Engine
+from streams.alerts.evidence.passages import RecentPassages
 from streams.alerts.life.commands import Silence, SilenceMatcher, Unsilence
 from streams.alerts.rules.defaults import default_rules
 from streams.alerts.sighting import Sighting, sighting
@@ -183,6 +184,34 @@ async def test_a_crisis_raises_one_alert_keyed_by_its_fingerprint(bench: Bench, 
     assert bench.metrics.registry.get_sample_value("bellwether_alerts_total", {"rule": alert.rule, "status": "firing"}) == 1
     assert bench.metrics.registry.get_sample_value("bellwether_documents_watched_total") == 132
     assert bench.ledger.heard == [item.origin for item in [*calm, *crisis]]
+
+
+async def test_what_documents_say_is_remembered_for_explanations_and_changes_no_decision(
+    bench: Bench, calm: list[Delivery], crisis: list[Delivery]
+) -> None:
+    recent = RecentPassages()
+    explained = Bench()
+    explained.stage = WatchStage(
+        explained.engine,
+        explained.store,
+        explained.broker,
+        "alerts",
+        explained.sink,  # type: ignore[arg-type]
+        explained.ledger,
+        explained.metrics,
+        recent=recent,
+    )
+    for batch in (calm, crisis):
+        await bench.stage.process(batch)
+        await explained.stage.process(batch)
+    [alert] = bench.broker.alerts()
+    assert explained.broker.records == bench.broker.records
+    assert await explained.store.load() == await bench.store.load()
+    for item in alert.evidence:
+        passage = recent.get(item.id)
+        assert passage is not None
+        assert (passage.title, passage.text, passage.scored) == (item.title, "text", True)
+    assert all(item.explanation is None for item in alert.evidence), "it is none of the engine's business"
 
 
 async def test_the_state_is_saved_before_the_alert_is_sent_and_that_before_the_ledger_hears(

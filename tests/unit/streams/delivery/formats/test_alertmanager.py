@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.delivery.formats.alertmanager import labels, posted, webhook_body
-from streams.documents import Alert, Key, Measure, Member
+from streams.documents import Alert, Explanation, Key, Measure, Member, WordEffect
 
 Make = Callable[..., Alert]
 NOW = datetime(2026, 3, 31, 12, 5, tzinfo=UTC)
@@ -121,3 +121,11 @@ def test_a_resolved_one_has_ended_and_not_before_it_began(make_alert: Make, ends
     assert {entry["labels"]["severity"] for entry in entries} == {"info", "warning", "critical"}
     for entry in entries:
         assert entry["startsAt"] <= entry["endsAt"] <= "2026-03-31T12:05:00.000Z"
+
+
+def test_the_words_of_the_first_document_are_an_annotation(make_alert: Make) -> None:
+    bare = make_alert()
+    words = Explanation(words=(WordEffect(text="挤兑", effect=-0.31),))
+    told = make_alert(evidence=(bare.evidence[0].model_copy(update={"explanation": words}),))
+    assert json.loads(webhook_body(told, "ops"))["alerts"][0]["annotations"]["words"] == "挤兑 -0.31"
+    assert "words" not in json.loads(webhook_body(bare, "ops"))["alerts"][0]["annotations"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from streams.delivery.formats.bellwether import AlertMessage, alert_schema, body
-from streams.documents import Alert, Member
+from streams.documents import Alert, Explanation, Member, WordEffect
 
 ROOT = Path(__file__).resolve().parents[5]
 SCHEMA = ROOT / "docs" / "schemas" / "alert.json"
@@ -55,12 +55,33 @@ def test_the_schema_describes_what_is_sent(make_alert: Callable[..., Alert]) -> 
     assert set(payload["data"]["evidence"][0]) == set(_properties(data["evidence"]["items"], definitions))
 
 
+def _explained(alert: Alert) -> Alert:
+    words = Explanation(
+        words=(WordEffect(text="挤兑", effect=-0.31),), turning=("挤兑",), turned="neutral", score=-0.9, without=0.1, model_id="m"
+    )
+    return alert.model_copy(update={"evidence": (alert.evidence[0].model_copy(update={"explanation": words}),)})
+
+
+def test_the_words_of_a_document_are_sent_with_it(make_alert: Callable[..., Alert]) -> None:
+    [item] = json.loads(body(_explained(make_alert())))["data"]["evidence"]
+    assert item["explanation"] == {
+        "words": [{"text": "挤兑", "effect": -0.31, "together": 1}],
+        "turning": ["挤兑"],
+        "turned": "neutral",
+        "score": -0.9,
+        "without": 0.1,
+        "model_id": "m",
+        "reason": None,
+    }
+
+
 def test_the_schema_as_a_validator_sees_it(make_alert: Callable[..., Alert]) -> None:
     jsonschema = pytest.importorskip("jsonschema", reason="pip install jsonschema")
     validator = jsonschema.Draft202012Validator(alert_schema())
     validator.check_schema(alert_schema())
     for status in ("firing", "resolved"):
         validator.validate(json.loads(body(make_alert(1, status))))
+    validator.validate(json.loads(body(_explained(make_alert()))))
     broken = json.loads(body(make_alert()))
     del broken["data"]["id"]
     assert not validator.is_valid(broken)
