@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
         config: Config = None,
         set_: Set = None,
     ) -> None:
-        """Check Python, settings, wheels, model, Kafka, Elasticsearch, Triton, webhooks; say how to mend what is broken.
+        """Check Python, settings, wheels, model, Kafka, Elasticsearch, Triton, cascade, webhooks; say how to mend what is broken.
 
         Exit 1 if a check fails.
 
