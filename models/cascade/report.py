@@ -19,7 +19,7 @@ _INK, _GREY, _LINE, _CHOSEN = "#1f2933", "#9aa5b1", "#2b6cb0", "#e67e22"
 def _row(name: str, point: Point, slowest: float, gates: bool) -> str:
     tasks = " | ".join(f"{point.macro_f1[task]:.1f} | {point.lost[task]:+.2f}" if task in point.lost else "– | –" for task in TASKS)
     shares = " / ".join(f"{100 * one:.0f}" for one in point.share)
-    pairs = [" ".join(f"{one:.2f}" for one in pair) if max(pair) < NEVER else "–" for pair in point.thresholds]
+    pairs = [" ".join(f"{one:.4g}" for one in pair) if max(pair) < NEVER else "–" for pair in point.thresholds]
     told = f"{shares} | {', '.join(pairs)}" if gates else "– | –"
     return f"| {name} | {point.documents:,.0f} | {point.documents / slowest:.1f} | {tasks} | {told} |"
 
