@@ -159,6 +159,7 @@ def test_a_bank_run_is_told_explained_listed_and_sent_again(service: Service) ->
     assert (alert["status"], alert["severity"], alert["key"]["name"]) == ("firing", "critical", "Deutsche Bank")
     assert "Deutsche Bank" in alert["summary"]
     assert all(item["url"].startswith("https://news.example/") for item in alert["evidence"])
+    assert all(item["explanation"] is None for item in alert["evidence"]), "there is no model here to ask for words"
     assert service.receiver.refused == 0, "every signature is right"
 
     answer: dict[str, Any] = {}
