@@ -10,7 +10,7 @@ import numpy as np
 from bag_model import SENTIMENTS, TOPICS, WORDS
 
 from models.artifact import Artifact
-from models.cascade.plan import PLAN, STATIC, Plan, Stage, file_digest
+from models.cascade.plan import PLAN, STATIC, Plan, Stage, Temperatures, file_digest
 from models.encoder.quantization import Rows
 from models.students.static_model import StaticModel
 from models.training.heads import Head
@@ -36,6 +36,7 @@ def write_cascade(
     blend: tuple[float, float] = (0.25, 0.5),
     languages: Sequence[str] = ("de", "en"),
     model_id: str | None = None,
+    temperatures: Temperatures = (),
 ) -> Plan:
     """Put ``static.npz`` and ``cascade.json`` into the folder of ``artifact``, a model of :func:`bag_model.write_model`."""
     size = len(WORDS)
@@ -43,6 +44,6 @@ def write_cascade(
     same = Head(np.eye(size, dtype=np.float32), np.zeros(size, np.float32))
     StaticModel(table, size, same, {"sentiment": _head(SENTIMENTS), "topic": _head(TOPICS)}, same).save(artifact.root / STATIC)
     stage = Stage("static", STATIC, file_digest(artifact.root / STATIC), threshold, threshold)
-    plan = Plan(model_id or artifact.model_id, (stage,), blend, tuple(languages))
+    plan = Plan(model_id or artifact.model_id, (stage,), blend, tuple(languages), temperatures)
     (artifact.root / PLAN).write_text(json.dumps({**asdict(plan), "measured": {}}), encoding="utf-8")
     return plan

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.artifact import Artifact
-from models.cascade.plan import Plan, Scorer, Stage, answer, blended, open_stage, read_plan
+from models.cascade.plan import Plan, Scorer, Stage, answer, blended, open_stage, read_plan, tempered
 from models.errors import ModelError
 from models.inference import Scores, TextTokenizer, processors
 
@@ -110,9 +110,10 @@ class Gates:
             return Scores(*(np.zeros((len(left), width), np.float32) for width in widths))
 
         gates = [(stage, remembered(scorer) if number == 0 else scorer) for number, (stage, scorer) in enumerate(self._stages)]
-        staged = answer(gates, nobody, texts)
+        staged = answer(gates, nobody, texts, temperatures=self.plan.temperatures)
         return Asked(staged.scores, staged.stage, first[0] if first else staged.scores)
 
     def blended(self, encoder: Scores, first: Scores) -> Scores:
         """What is given where the encoder answers: ``encoder``, with the plan's share of what the first stage says of the same texts."""
-        return blended(encoder, first, self.plan.blend) if self.plan.stages else encoder
+        mixed = blended(encoder, first, self.plan.blend) if self.plan.stages else encoder
+        return tempered(mixed, len(self._stages), self.plan.temperatures)

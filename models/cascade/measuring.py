@@ -16,7 +16,8 @@ from models.artifact import Artifact
 from models.cascade.deferral import Deferral, confidence, costs, cross_fitted
 from models.cascade.fitting import BUDGETS, NEVER, Fitted, Judged, Thresholds, best_blend, cautious, fit_thresholds, judge, labels_of
 from models.cascade.mix import NewsMix
-from models.cascade.plan import Plan, Scorer, Stage, answer, blended, file_digest, open_stage
+from models.cascade.plan import Plan, Scorer, Stage, Temperatures, answer, blended, file_digest, open_stage
+from models.cascade.sharpness import answer_temperatures
 from models.inference import Encoder, Scores
 from models.progress import Progress
 
@@ -170,6 +171,12 @@ def _fit(judged: Judged, seconds: Sequence[float], most: float, deferral: Deferr
     return _Fitting(deferral, curve, min(safe, key=lambda one: one.time))
 
 
+def _temperatures(fit: Judged, scores: Sequence[Scores], blend: tuple[float, float], thresholds: Thresholds) -> Temperatures:
+    """Those of the stages that are asked at all, and of the encoder's blended answers."""
+    found = answer_temperatures([*scores[:-1], blended(scores[-1], scores[0], blend)], fit.stage(thresholds), fit.labels)
+    return (*(pair for pair, limits in zip(found, thresholds, strict=False) if max(limits) < NEVER), found[-1])
+
+
 def build_cascade(
     artifact: Artifact, files: Sequence[StageFile], mix: NewsMix, *, most: float, timed: int, rounds: int, threads: int, progress: Progress
 ) -> tuple[Plan, CascadeReport]:
@@ -208,6 +215,9 @@ def build_cascade(
         plain = _fit(judge(known, mix.fit, blend, weight=weights), seconds, most, None)
         taught = _fit(judge(known, mix.fit, blend, learned, weights), seconds, most, deferral)
         fitted = min(plain, taught, key=lambda one: one.best.time)
+        temperatures = _temperatures(
+            judge(known, mix.fit, blend, None if fitted.deferral is None else learned), known, blend, fitted.best.thresholds
+        )
         tried = _distinct(fitted.curve)
         cascades = {name: _gates(files, scorers[:-1], one.thresholds, fitted.deferral) for name, one in tried.items()}
         runs = {name: _cascade(gates, encoder.score, blend) for name, gates in cascades.items()}
@@ -219,7 +229,7 @@ def build_cascade(
     alone = [_point(name, bare, _alone(number, len(names)), documents[name]) for number, name in enumerate(names)]
     chosen = next(point for point in curve if point.thresholds == fitted.best.thresholds)
     languages = tuple(sorted({one.lang for one in mix.fit}))
-    plan = Plan(artifact.model_id, tuple(stage for stage, _ in cascades[chosen.name]), blend, languages)
+    plan = Plan(artifact.model_id, tuple(stage for stage, _ in cascades[chosen.name]), blend, languages, temperatures)
     lost = {task: round(value, 2) for task, value in fitted.best.lost.items()}
     shares = _share(held.stage(chosen.thresholds)[len(mix.held_out) :], len(names))
     counts = (len(mix.fit), len(mix.choosing), len(mix.held_out), len(mix.stream), len(timing))

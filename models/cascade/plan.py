@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from models.artifact import Artifact
+from models.calibration.temperature import at_temperature
 from models.cascade.deferral import Deferral, confidence
 from models.errors import ModelError
 from models.inference import Encoder, Runner, Scores
@@ -36,12 +37,14 @@ __all__ = [
     "Scorer",
     "Stage",
     "Staged",
+    "Temperatures",
     "answer",
     "blended",
     "file_digest",
     "open_stage",
     "read_plan",
     "sure",
+    "tempered",
 ]
 
 PLAN = "cascade.json"
@@ -52,6 +55,9 @@ MEND = "fit the cascade anew with `bellwether models cascade`"
 
 #: Texts to scores, rows in their order.
 Scorer = Callable[[Sequence[str]], Scores]
+
+#: A pair, for sentiment and topic, for each stage.
+Temperatures = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -76,12 +82,15 @@ class Plan:
 
     ``blend``: share of the first stage in that answer, for sentiment and topic: the two err on different texts, and their mean on fewer.
     ``languages``: those of the labelled texts that the thresholds were chosen on; nobody knows what a stage is worth in another.
+    ``temperatures``: of the answers of each stage, the encoder's (blended) last, for sentiment and topic
+    (:mod:`models.cascade.sharpness`); none: 1 each.
     """
 
     model_id: str
     stages: tuple[Stage, ...]
     blend: tuple[float, float] = (0.0, 0.0)
     languages: tuple[str, ...] = ()
+    temperatures: Temperatures = ()
 
 
 class Staged(NamedTuple):
@@ -105,8 +114,25 @@ def blended(encoder: Scores, first: Scores, blend: tuple[float, float]) -> Score
     return Scores(mixed, encoder.topic + topic * (first.topic - encoder.topic), encoder.embedding)
 
 
-def answer(gates: Sequence[tuple[Stage, Scorer]], last: Scorer, texts: Sequence[str], blend: tuple[float, float] = (0.0, 0.0)) -> Staged:
-    """Ask each of ``gates`` about what those before it left, and ``last`` about the rest, whose answer is :func:`blended`."""
+def tempered(scores: Scores, number: int, temperatures: Temperatures) -> Scores:
+    """What stage ``number`` gives as its answers: ``scores`` at its temperatures. Labels stay the same."""
+    if not temperatures:
+        return scores
+    sentiment, topic = temperatures[number]
+    return Scores(at_temperature(scores.sentiment, sentiment), at_temperature(scores.topic, topic), scores.embedding)
+
+
+def answer(
+    gates: Sequence[tuple[Stage, Scorer]],
+    last: Scorer,
+    texts: Sequence[str],
+    blend: tuple[float, float] = (0.0, 0.0),
+    temperatures: Temperatures = (),
+) -> Staged:
+    """Ask each of ``gates`` about what those before it left, and ``last`` about the rest, whose answer is :func:`blended`.
+
+    Whether a stage is sure is judged by its own scores, and what it answers is :func:`tempered`.
+    """
     stage = np.full(len(texts), len(gates), np.int64)
     waiting = np.arange(len(texts))
     whole: Scores | None = None
@@ -120,7 +146,7 @@ def answer(gates: Sequence[tuple[Stage, Scorer]], last: Scorer, texts: Sequence[
         answered = np.ones(len(waiting), np.bool_) if gate is None else sure(scores, gate, given)
         whole = whole or Scores(*(np.zeros((len(texts), part.shape[1]), np.float32) for part in scores))
         stage[waiting[answered]] = number
-        for target, part in zip(whole, scores, strict=True):
+        for target, part in zip(whole, tempered(scores, number, temperatures), strict=True):
             target[waiting[answered]] = part[answered]
         waiting = waiting[~answered]
         if not len(waiting):
@@ -152,6 +178,14 @@ def _deferral(raw: Any) -> Deferral | None:
     return Deferral((sentiment, topic), (first, second))
 
 
+def _temperatures(raw: Any, stages: int) -> Temperatures:
+    """The temperatures of the answers of ``stages`` stages, the encoder among them, as ``cascade.json`` has them."""
+    pairs = tuple((float(sentiment), float(topic)) for sentiment, topic in raw)
+    if pairs and (len(pairs) != stages or not all(one > 0 for pair in pairs for one in pair)):
+        raise ValueError("the temperatures are not a pair above 0 for each stage and the encoder")
+    return pairs
+
+
 def read_plan(artifact: Artifact) -> Plan:
     """The cascade of ``artifact``, its files checked against their checksums.
 
@@ -178,7 +212,8 @@ def read_plan(artifact: Artifact) -> Plan:
         )
         sentiment, topic = raw["blend"]
         languages = tuple(str(language) for language in raw.get("languages", ()))
-        plan = Plan(str(raw["model_id"]), stages, (float(sentiment), float(topic)), languages)
+        temperatures = _temperatures(raw.get("temperatures", ()), len(stages) + 1)
+        plan = Plan(str(raw["model_id"]), stages, (float(sentiment), float(topic)), languages, temperatures)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} is no plan of a cascade: {error!r}", mend=MEND) from error
     if plan.model_id != artifact.model_id:
@@ -268,4 +303,4 @@ class Cascade:
 
     def staged(self, texts: Sequence[str]) -> Staged:
         """:meth:`score`, and which stage answered each text."""
-        return answer(self._stages, self._encoder.score, texts, self.plan.blend)
+        return answer(self._stages, self._encoder.score, texts, self.plan.blend, self.plan.temperatures)

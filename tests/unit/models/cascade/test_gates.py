@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from models.artifact import Artifact
 from models.cascade.gates import ENCODER, Gates
-from models.cascade.plan import PLAN, Cascade
+from models.cascade.plan import PLAN, Cascade, Temperatures
 from models.errors import ModelError
 from models.inference import Encoder, Scores, TextTokenizer
 
@@ -39,9 +39,11 @@ def test_who_is_sure_answers_and_the_rest_is_left(artifact: Artifact) -> None:
     assert asked.first.sentiment[1] == pytest.approx([1 / 3] * 3)
 
 
+@pytest.mark.parametrize("temperatures", [(), ((0.7, 1.3), (0.8, 1.0))])
 @given(texts=st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=5).map(" ".join), max_size=6))
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_with_the_encoder_behind_them_they_are_the_cascade(artifact: Artifact, texts: list[str]) -> None:
+def test_with_the_encoder_behind_them_they_are_the_cascade(artifact: Artifact, temperatures: Temperatures, texts: list[str]) -> None:
+    write_cascade(artifact, temperatures=temperatures)
     with Gates(artifact) as gates, Encoder(artifact) as encoder, Cascade(artifact) as cascade:
         asked = gates.ask(texts)
         left = np.flatnonzero(asked.stage == len(gates.names) - 1)
@@ -81,6 +83,29 @@ def test_the_graph_is_not_opened_and_the_languages_are_the_plans(artifact: Artif
     with Gates(artifact) as gates:
         assert gates.ask([SURE]).stage.tolist() == [0]
         assert gates.plan.languages == ("de", "en")
+
+
+def test_temperatures_change_what_is_given_and_neither_who_is_sure_nor_a_label(artifact: Artifact) -> None:
+    texts = [SURE, UNSURE, "loss match"]
+    with Gates(artifact) as gates:
+        plain = gates.ask(texts)
+    write_cascade(artifact, temperatures=((5.0, 1.0), (1.0, 1.0)))
+    with Gates(artifact) as gates:
+        cooled = gates.ask(texts)
+    assert cooled.stage.tolist() == plain.stage.tolist()
+    assert np.array_equal(cooled.first.sentiment, plain.first.sentiment), "the blend takes what the stage says"
+    answered = np.flatnonzero(plain.stage == 0)
+    assert (cooled.scores.sentiment[answered].max(axis=1) < plain.scores.sentiment[answered].max(axis=1)).all()
+    assert (cooled.scores.sentiment[answered].argmax(axis=1) == plain.scores.sentiment[answered].argmax(axis=1)).all()
+    assert np.array_equal(cooled.scores.topic, plain.scores.topic)
+
+
+@pytest.mark.parametrize("temperatures", [[[1.0, 1.0]], [[1.0, 1.0], [0.0, 1.0]], [[1.0], [1.0]], "hot"])
+def test_temperatures_that_are_none_are_refused(artifact: Artifact, temperatures: object) -> None:
+    content = json.loads((artifact.root / PLAN).read_text(encoding="utf-8"))
+    (artifact.root / PLAN).write_text(json.dumps({**content, "temperatures": temperatures}), encoding="utf-8")
+    with pytest.raises(ModelError, match="no plan of a cascade"):
+        Gates(artifact)
 
 
 def test_a_damaged_tokenizer_and_another_models_plan_are_refused(artifact: Artifact) -> None:
