@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from streams.documents import Alert, Decision, ScoredDocument
 
-__all__ = ["alert_from", "alert_source", "decision_from", "decision_source", "document_source"]
+__all__ = ["alert_from", "alert_source", "decision_from", "decision_source", "document_source", "explained_source"]
 
 
 def document_source(document: ScoredDocument, ingested: str, analyzers: Mapping[str, str]) -> dict[str, Any]:
@@ -100,6 +100,22 @@ def alert_source(alert: Alert) -> dict[str, Any]:
 def alert_from(source: Mapping[str, Any]) -> Alert:
     """Read what :func:`alert_source` wrote. Raises pydantic's ValidationError when something else stands there."""
     return Alert.model_validate({name: value for name, value in source.items() if name in Alert.model_fields})
+
+
+def explained_source(source: Mapping[str, Any], alert: Alert) -> dict[str, Any] | None:
+    """What :func:`alert_source` wrote, with the explanations of `alert` for those of its documents that have no words yet.
+
+    None where there are none to add. The alert may have gone on since: its other documents and all else stay as they are.
+    """
+    found = {item.id: item.explanation for item in alert.evidence if item.explanation is not None and item.explanation.reason is None}
+    evidence = [dict(item) for item in source.get("evidence", ())]
+    changed = False
+    for item in evidence:
+        told = item.get("explanation")
+        if item.get("id") in found and (told is None or told.get("reason") is not None):
+            item["explanation"] = found[item["id"]].model_dump(mode="json")
+            changed = True
+    return {**source, "evidence": evidence} if changed else None
 
 
 def decision_source(decision: Decision) -> dict[str, Any]:

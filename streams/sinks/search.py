@@ -17,7 +17,7 @@ from streams.sinks.capabilities import EMBEDDED, Capabilities
 from streams.sinks.connection import connect, masked
 from streams.sinks.preparation import prepare
 from streams.sinks.reading import FAULTS, IndexReader, Totals
-from streams.sinks.record import alert_source, decision_source, document_source
+from streams.sinks.record import alert_source, decision_source, document_source, explained_source
 from streams.sinks.retention import MAX_DECISIONS, MAX_DECISIONS_EMBEDDED, TRIM_SHARE, bound_decisions
 
 __all__ = ["IndexReport", "SearchSink", "Totals"]
@@ -164,6 +164,24 @@ class SearchSink(IndexReader):
             # Somebody else's document has no origin: it is there, and we did not put it there.
             origins[key] = str(found.get("_source", {}).get("origin", ""))
         return origins
+
+    async def write_explanations(self, alert: Alert) -> None:
+        """Give the alert of this id the words of its documents that it has none of yet; nothing else of it changes.
+
+        Raises:
+            TransientError: as `index`. One try: what somebody else writes at the same moment wins.
+        """
+        client = await self._ready()
+        try:
+            found = (await client.get(index=self._names.alerts, id=alert.id)).body
+            source = explained_source(found["_source"], alert) if found.get("found") else None
+            if source is not None:
+                place = {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
+                await client.index(index=self._names.alerts, id=alert.id, document=source, **place)
+        except (NotFoundError, ConflictError):
+            log.info("search: the alert has gone on, its words are not added", alert=alert.id)
+        except FAULTS as error:
+            raise self._transient(error, "explaining an alert") from error
 
     async def write_alert(self, alert: Alert) -> None:
         """Write an alert by its id; the notice of its last revision stands, whatever the order in which they come.

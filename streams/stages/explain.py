@@ -27,13 +27,19 @@ from streams.metrics import Metrics
 if TYPE_CHECKING:
     from streams.scoring.explaining import Explainer
 
-__all__ = ["ALLOWED_SHARE", "REMEMBERED_EXPLANATIONS", "ExplainStage", "PassageReader"]
+__all__ = ["ALLOWED_SHARE", "LATE_SECONDS", "REMEMBERED_EXPLANATIONS", "ExplainStage", "PassageReader"]
 
 REMEMBERED_EXPLANATIONS = 2_000
 """Explanations kept for the amendments of an alert, and for other alerts that show the same documents."""
 
 ALLOWED_SHARE = 0.1
 """Of the time may be spent on explaining when alerts come one upon the other: a storm of them is told without words."""
+
+LATE_SECONDS = 60.0
+"""So long the words of an alert that went without them are waited for: nobody is held up any more."""
+
+_PASSING = {"too_slow", "busy"}
+"""Reasons that time mends."""
 
 _LEAST_SECONDS = 0.25
 """With less left nothing is begun: it would run on without anybody waiting, and in a storm one after the other."""
@@ -86,6 +92,7 @@ class ExplainStage:
         self._no_model = False
         self._allowed = seconds
         self._allowed_at = clock()
+        self._next_late = clock()
 
     async def explained(self, alert: Alert) -> Alert:
         """`alert` with the words of its first documents, or why there are none. Nothing is raised, and nothing else is changed.
@@ -114,6 +121,26 @@ class ExplainStage:
             self._metrics.explanation_seconds.observe(spent)
         return alert.model_copy(update={"evidence": tuple(shown)})
 
+    async def completed(self, alert: Alert) -> Alert | None:
+        """`alert`, which has been told, with the words that were not to be had in time; for the index. Tried once, nothing is raised.
+
+        Returns:
+            None where nothing is missing or was found, and where one alert is completed already: a storm's are not, one by one.
+        """
+        if not any(_is_late(item) for item in alert.evidence) or self._clock() < self._next_late:
+            return None
+        began = self._clock()
+        self._next_late = began + LATE_SECONDS / ALLOWED_SHARE
+        shown = list(alert.evidence)
+        for place, item in enumerate(shown):
+            if _is_late(item):
+                found = self._known.get(_key(item)) or await self._ask(item, began + LATE_SECONDS, "too_slow")
+                shown[place] = item.model_copy(update={"explanation": found})
+        now = self._clock()
+        self._next_late = now + (now - began) / ALLOWED_SHARE
+        whole = alert.model_copy(update={"evidence": tuple(shown)})
+        return whole if whole != alert else None
+
     async def close(self) -> None:
         """Leave what is under way, and let the model go. May be called twice."""
         if self._under_way is not None:
@@ -135,9 +162,9 @@ class ExplainStage:
         known = self._known.get(_key(item))
         if known is not None or left < self._least:
             return known or Explanation(reason=late)
-        self._under_way = asyncio.create_task(self._explain(item), name=f"explain {item.id}")
-        done, _ = await asyncio.wait({self._under_way}, timeout=left)
-        return self._under_way.result() if done else Explanation(reason="too_slow")
+        task = self._under_way = asyncio.create_task(self._explain(item), name=f"explain {item.id}")
+        done, _ = await asyncio.wait({task}, timeout=left)
+        return task.result() if done else Explanation(reason="too_slow")
 
     async def _until_free(self, deadline: float) -> bool:
         """Whether what an earlier alert asked for is done by then."""
@@ -190,6 +217,10 @@ class ExplainStage:
             log.warning("alerts are told without their words: there is no model", error=error.message, mend=error.mend)
             return None
         return self._explainer
+
+
+def _is_late(item: Evidence) -> bool:
+    return item.explanation is not None and item.explanation.reason in _PASSING
 
 
 def _key(item: Evidence) -> tuple[str, bool]:

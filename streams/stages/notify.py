@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from pydantic import ValidationError
@@ -14,7 +15,7 @@ from streams.cancellation import end_tasks
 from streams.delivery.channels import Channels
 from streams.delivery.dispatcher import Bury, Dispatcher
 from streams.documents import Alert, DeadLetter
-from streams.errors import PermanentError
+from streams.errors import PermanentError, TransientError
 from streams.metrics import Metrics
 from streams.patience import until_it_works
 from streams.sinks.search import SearchSink
@@ -99,19 +100,35 @@ class NotifyStage:
             letters += undeliverable
             if refused is not None:
                 letters.append(_letter(refused.reason, str(refused), delivery))
+            if self._explain is not None:
+                self._beside(self._complete(alert), f"explain alert {alert.id}")
             if self._settle is None:
                 await self._done(alert)
             else:
                 # Beside what comes next: later alerts are not held up.
-                task = asyncio.create_task(self._done_later(alert, self._settle), name=f"settle alert {alert.id}")
-                self._settling.add(task)
-                task.add_done_callback(self._settled)
+                self._beside(self._done_later(alert, self._settle), f"settle alert {alert.id}")
         return letters
 
     async def close(self) -> None:
         """Leave what is not settled or delivered: both outboxes keep it for the next start. May be called twice."""
         await end_tasks(*self._settling)
         await self._dispatcher.close()
+
+    def _beside(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._settling.add(task)
+        task.add_done_callback(self._settled)
+
+    async def _complete(self, alert: Alert) -> None:
+        """The words that were not to be had in time come into the index, if they are had at all; no receiver is told again."""
+        assert self._explain is not None
+        whole = await self._explain.completed(alert)
+        if whole is None:
+            return
+        try:
+            await self._sink.write_explanations(whole)
+        except (TransientError, PermanentError) as error:
+            log.warning("an alert stays without its words in the index", alert=alert.id, error=str(error))
 
     async def _done(self, alert: Alert) -> None:
         await until_it_works(functools.partial(self._delivered, alert), stage="notify", metrics=self._metrics)
@@ -124,7 +141,11 @@ class NotifyStage:
     def _settled(self, task: asyncio.Task[None]) -> None:
         self._settling.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("an alert stays in the outbox and is sent again at the next start", task=task.get_name(), exc_info=error)
+            log.error(
+                "an alert is not done with: it stays in the outbox and is sent again at the next start",
+                task=task.get_name(),
+                exc_info=error,
+            )
 
     async def _keep(self, alert: Alert) -> PermanentError | None:
         """Write to the index of alerts; None when it has it, else why it never will."""

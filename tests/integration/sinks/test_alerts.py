@@ -8,7 +8,19 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from streams.documents import Alert, AlertStatus, Baseline, Decision, DecisionOutcome, Evidence, Key, Measure, Observation
+from streams.documents import (
+    Alert,
+    AlertStatus,
+    Baseline,
+    Decision,
+    DecisionOutcome,
+    Evidence,
+    Explanation,
+    Key,
+    Measure,
+    Observation,
+    WordEffect,
+)
 from streams.sinks.connection import connect
 from streams.sinks.mapping import Names
 from streams.sinks.retention import KEPT_MONTHS, bound_decisions
@@ -91,6 +103,24 @@ async def test_a_resolved_alert_keeps_what_caused_it(sink, alert: Alert) -> None
     await sink.write_alert(over)
     await sink.write_alert(over)
     assert await sink.alerts(10) == [alert.model_copy(update={"status": AlertStatus.RESOLVED})]
+
+
+async def test_words_that_come_late_are_added_to_the_documents_that_have_none(sink, alert: Alert) -> None:
+    def told(*explanations: Explanation | None) -> Alert:
+        pairs = zip(alert.evidence, explanations, strict=True)
+        return alert.model_copy(update={"evidence": tuple(item.model_copy(update={"explanation": one}) for item, one in pairs)})
+
+    first, late, other = (Explanation(words=(WordEffect(text=word, effect=-0.5),)) for word in ("挤兑", "הפסדים", "x"))
+    slow = Explanation(reason="too_slow")
+    await sink.write_explanations(told(late, late, late))
+    assert await sink.alerts(10) == [], "an alert that is not there is not made"
+    await sink.write_alert(told(first, slow, None))
+    await sink.write_explanations(told(other, slow, None))
+    assert await sink.alerts(10) == [told(first, slow, None)]
+    over = alert.model_copy(update={"status": AlertStatus.RESOLVED, "revision": 1})
+    await sink.write_alert(over)
+    await sink.write_explanations(told(other, late, late))
+    assert await sink.alerts(10) == [told(first, late, late).model_copy(update={"status": AlertStatus.RESOLVED, "revision": 1})]
 
 
 async def test_a_firing_redelivered_after_the_resolution_does_not_fire_again(sink, alert: Alert) -> None:

@@ -267,6 +267,27 @@ async def test_a_storm_of_alerts_is_told_without_words_and_time_brings_them_back
     assert await bench.reasons(item(2), item(3)) == ["busy", "busy"]
 
 
+async def test_words_that_came_too_late_for_the_alert_are_had_afterwards_once(bench: Bench) -> None:
+    bench.make(seconds=0.2)
+    for number in (1, 2):
+        bench.hold(number)
+    bench.hold(3, scored=False)
+    bench.explainer.gate.clear()
+    told = await bench.stage.explained(alert(item(3), item(1), item(2), item(4)))
+    assert [one.explanation and one.explanation.reason for one in told.evidence] == ["unscored", "too_slow", "busy", None]
+    late = asyncio.create_task(bench.stage.completed(told))
+    await asyncio.sleep(0.05)
+    assert await bench.stage.completed(told) is None, "one at a time"
+    bench.explainer.gate.set()
+    whole = await late
+    assert whole is not None
+    assert [one.explanation and one.explanation.reason for one in whole.evidence] == ["unscored", None, None, None]
+    assert [word.text for one in whole.evidence[1:3] if one.explanation for word in one.explanation.words] == ["crash", "crash"]
+    assert whole.model_copy(update={"evidence": told.evidence}) == told
+    assert len(bench.explainer.calls) == 2
+    assert await bench.stage.completed(whole) is None, "nothing is missing"
+
+
 async def test_an_amendment_asks_only_for_documents_that_are_new(bench: Bench) -> None:
     for number in (1, 2):
         bench.hold(number)

@@ -75,6 +75,7 @@ class Sink:
 
     def __init__(self) -> None:
         self.written: list[Alert] = []
+        self.explained: list[Alert] = []
         self.faults: list[Exception] = []
         self.gate = asyncio.Event()
         self.gate.set()
@@ -84,6 +85,10 @@ class Sink:
         if self.faults:
             raise self.faults.pop(0)
         self.written.append(item)
+
+    async def write_explanations(self, item: Alert) -> None:
+        self.explained.append(item)
+        raise TransientError("away")
 
 
 class Delivered:
@@ -224,12 +229,16 @@ class Explaining:
     """Gives every alert's documents a word, another one each time."""
 
     def __init__(self) -> None:
-        self.times = 0
+        self.times = self.late = 0
 
     async def explained(self, item: Alert) -> Alert:
         self.times += 1
         words = Explanation(words=(WordEffect(text=f"word{self.times}", effect=-0.1),))
         return item.model_copy(update={"evidence": tuple(one.model_copy(update={"explanation": words}) for one in item.evidence)})
+
+    async def completed(self, item: Alert) -> Alert | None:
+        self.late += 1
+        return item if self.late == 1 else None
 
 
 async def test_an_alert_is_told_and_kept_with_its_words_and_not_again_for_other_words(
@@ -249,6 +258,7 @@ async def test_an_alert_is_told_and_kept_with_its_words_and_not_again_for_other_
     assert item["explanation"]["words"] == [{"text": "word1", "effect": -0.1, "together": 1}]
     assert sink.written[0].evidence[0].explanation is not None
     assert delivered.heard == [bare.id] * 2
+    assert [item.id for item in sink.explained] == [bare.id], "words that come late are for the index, and tried once"
 
 
 async def test_an_index_that_refuses_an_alert_is_a_letter_and_calls_nobody_twice(
