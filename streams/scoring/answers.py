@@ -2,7 +2,8 @@
 
 What was measured of the model (temperatures by language group, the languages it is vouched for, thresholds of confidence) was measured of
 the encoder. So it decides alone what is withheld, and by its own calibrated answer: cheap stages answer only in languages that are vouched
-for and that their thresholds were chosen on, and only what would be given. Their probabilities are calibrated once for all languages.
+for and that their thresholds were chosen on, and only what would be given. What they give, and the blend, is calibrated for all languages
+at once.
 """
 
 from __future__ import annotations

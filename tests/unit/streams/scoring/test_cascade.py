@@ -33,6 +33,7 @@ def bag(tmp_path: Path) -> Artifact:
 
 
 async def test_it_hears_what_the_stages_say_and_blends_as_the_plan_says(bag: Artifact) -> None:
+    write_cascade(bag, temperatures=((0.7, 1.2), (0.8, 1.0)))
     cascade = Cascade(bag.root)
     await cascade.open(BAG)
     heard = await cascade.hear([SURE, UNSURE])
