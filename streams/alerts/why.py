@@ -135,9 +135,9 @@ def _fires(alert: Alert, at: datetime) -> bool:
 
 
 def _words(alert: Alert) -> str:
-    """The words of the first document, where they are known."""
-    words = telling_words(alert)
-    return f"In its first document, {isolated(alert.evidence[0].title)}, these words weigh most: {words}." if words else ""
+    """The words of its first document of which they are known."""
+    place, words = telling_words(alert)
+    return f"In the document {isolated(alert.evidence[place].title)} these words weigh most: {words}." if words else ""
 
 
 def _nothing(rule: str, name: str, key: Key, at: datetime, window: timedelta) -> str:

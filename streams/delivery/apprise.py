@@ -30,8 +30,9 @@ def text_of(alert: Alert) -> tuple[str, str]:
     if alert.measure is not None and alert.measure.explanation not in alert.summary:
         lines.append(alert.measure.explanation)
     headlines = [f"- [{item.language}] {item.title} {item.url or ''}".rstrip() for item in alert.evidence[:_HEADLINES]]
-    if words := telling_words(alert):
-        headlines.insert(1, f"  its words: {words}")
+    place, words = telling_words(alert)
+    if words and place < len(headlines):
+        headlines.insert(place + 1, f"  its words: {words}")
     lines += headlines
     lines += [f"- {member.summary}" for member in alert.members[:_MEMBERS]]
     if len(alert.members) > _MEMBERS:

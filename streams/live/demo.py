@@ -209,6 +209,7 @@ class DemoRun:
         )
 
     def _short(self, alert: Alert) -> AlertSummary:
+        place, words = telling_words(alert)
         return AlertSummary(
             id=alert.id,
             status=alert.status.value,
@@ -222,7 +223,8 @@ class DemoRun:
             evidence=[item.id for item in alert.evidence],
             resolved_at=self._receiver.resolved_at(alert.id) if self._receiver is not None else None,
             headlines=[f"[{item.language}] {item.title}" for item in alert.evidence],
-            words=telling_words(alert),
+            words=words,
+            words_of=place,
         )
 
 

@@ -22,8 +22,8 @@ class Phase(StrEnum):
 class AlertSummary:
     """An alert in short, with the ids of the documents that caused it. Times are event times, ISO 8601, UTC.
 
-    `status` is what it is now; what is resolved has fired before. `words`: the strongest of the first document, with their effects on
-    its score; empty where they are not known.
+    `status` is what it is now; what is resolved has fired before. `words`: the strongest of the document at place
+    `words_of` of the evidence, with their effects on its score; empty where none are known.
     """
 
     id: str
@@ -39,6 +39,7 @@ class AlertSummary:
     headlines: list[str]
     resolved_at: str | None = None
     words: str = ""
+    words_of: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,8 +172,8 @@ def _alerts(alerts: list[AlertSummary], *, headlines: int = 4, brief: bool = Fal
         shown = [
             Text(f"   {_isolated(headline)}", "bright_black", no_wrap=True, overflow="ellipsis") for headline in alert.headlines[:headlines]
         ]
-        if alert.words and not brief:
-            shown.insert(1, Text(f"      {alert.words}", "red", no_wrap=True, overflow="ellipsis"))
+        if alert.words and not brief and alert.words_of < len(shown):
+            shown.insert(alert.words_of + 1, Text(f"      {alert.words}", "red", no_wrap=True, overflow="ellipsis"))
         parts += shown
     states = Counter(alert.status for alert in alerts)
     counts = ", ".join(f"{count} {'firing' if state == 'firing' else f'fired and {state}'}" for state, count in states.items())

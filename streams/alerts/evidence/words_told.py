@@ -92,14 +92,18 @@ def _characters(source: str) -> Iterator[tuple[str, int]]:
             yield folded, place
 
 
-def telling_words(alert: Alert) -> str:
-    """The strongest words of the first document that an alert shows, for people; empty where none are known.
+def telling_words(alert: Alert) -> tuple[int, str]:
+    """The strongest words of the first document of which any are known, for people: its place in the evidence, and what is told.
 
-    ``plunge -0.14, shares -0.03; neutral without plunge, furious``
+    ``plunge -0.14, shares -0.03; neutral without plunge, furious``; empty where no words are known.
     """
-    first = alert.evidence[0].explanation if alert.evidence else None
-    if first is None:
-        return ""
-    moved = ", ".join(f"{isolated(word.text)} {word.effect:+.2f}" for word in first.words[:_TOLD])
-    turned = f"{first.turned} without {listing(first.turning)}" if first.turning else ""
+    for place, item in enumerate(alert.evidence):
+        if item.explanation is not None and item.explanation.reason is None:
+            return place, _told(item.explanation)
+    return 0, ""
+
+
+def _told(found: Explanation) -> str:
+    moved = ", ".join(f"{isolated(word.text)} {word.effect:+.2f}" for word in found.words[:_TOLD])
+    turned = f"{found.turned} without {listing(found.turning)}" if found.turning else ""
     return "; ".join(part for part in (moved, turned) if part)

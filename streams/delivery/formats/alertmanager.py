@@ -130,7 +130,7 @@ def _annotations(alert: Alert) -> dict[str, str]:
         "languages": ", ".join(alert.languages),
         "flags": ", ".join(alert.flags),
         "headlines": "\n".join(f"[{item.language}] {item.title} {item.url or ''}".rstrip() for item in alert.evidence[:_HEADLINES]),
-        "words": telling_words(alert),
+        "words": telling_words(alert)[1],
     }
     if measure is not None:
         notes |= {"description": measure.explanation, "value": f"{measure.value:g}", "expected": f"{measure.expected:g}"}

@@ -163,7 +163,7 @@ def test_the_words_of_a_firing_alert_are_told() -> None:
         summary="it turned",
     )
     told = answer("r", BANK, NOON, [], [firing], None).sentences
-    assert "In its first document, \u2068בנק מתמוטט\u2069, these words weigh most: \u2068הפסדים\u2069 -0.30." in told
+    assert "In the document \u2068בנק מתמוטט\u2069 these words weigh most: \u2068הפסדים\u2069 -0.30." in told
     bare = firing.model_copy(update={"evidence": ()})
     assert not any("weigh" in sentence for sentence in answer("r", BANK, NOON, [], [bare], None).sentences)
 

@@ -115,3 +115,5 @@ def test_the_words_stand_below_the_first_headline(make_alert: Make) -> None:
     headline = "- [zh] 奥雷利亚银行 https://news.example/1"
     assert text_of(told)[1].splitlines()[-3:] == [headline, "  its words: 挤兑 -0.31; neutral without 挤兑", headline]
     assert "its words" not in text_of(bare)[1]
+    second = make_alert(evidence=(bare.evidence[0], told.evidence[0]))
+    assert text_of(second)[1].splitlines()[-3:] == [headline, headline, "  its words: 挤兑 -0.31; neutral without 挤兑"]

@@ -211,6 +211,10 @@ def test_the_words_stand_below_the_first_headline_where_there_is_room() -> None:
     [place] = [number for number, line in enumerate(lines) if "neutral without" in line]
     assert HEADLINES[0] in lines[place - 1]
     assert HEADLINES[2] in lines[place + 1]
+    second = shown(render(replace(SNAPSHOT, alerts=[replace(told, words_of=1)])), 160).splitlines()
+    assert HEADLINES[2] in second[place]
+    assert "neutral without" in second[place + 1]
+    assert "neutral without" not in shown(render(replace(SNAPSHOT, alerts=[replace(told, words_of=9)])), 160)
     assert "neutral without" not in shown(render(replace(SNAPSHOT, alerts=[told]), size=(100, 24)), 100)
     for height in range(24, 70):
         assert len(shown(render(replace(SNAPSHOT, alerts=[told]), size=(120, height)), 120).splitlines()) <= height

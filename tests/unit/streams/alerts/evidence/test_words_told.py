@@ -148,5 +148,9 @@ WORDS = (WordEffect(text="plunge", effect=-0.14), WordEffect(text="losses", effe
     ],
 )
 def test_what_a_person_reads(explanation: Explanation | None, told: str) -> None:
-    assert telling_words(alert(explanation, Explanation(words=WORDS))) == told
-    assert telling_words(alert()) == ""
+    assert telling_words(alert(explanation)) == (0, told)
+
+
+def test_where_the_first_document_has_none_the_next_one_speaks() -> None:
+    assert telling_words(alert(Explanation(reason="no_words"), None, Explanation(words=WORDS))) == (2, "plunge -0.14, losses -0.03")
+    assert telling_words(alert()) == (0, "")
