@@ -114,7 +114,7 @@ async def test_an_alert_tells_words_of_its_documents_in_their_scripts(scorer: On
         Nobody(),
         metrics,
         documents=20,
-        seconds=60.0,  # type: ignore[arg-type]
+        seconds=60.0,
     )
     began = time.monotonic()
     told = await stage.explained(alert)
