@@ -53,7 +53,7 @@ def _types(mapping: Mapping[str, Any]) -> Iterator[str]:
 def test_every_field_of_a_document_is_mapped(make_document) -> None:
     analyzers = {"de": "german"}
     mapping = documents_template(NAMES, analyzers).mapping
-    scored = document_source(make_document(), "2026-04-01T00:00:00+00:00", analyzers)
+    scored = document_source(make_document(model_stage="static"), "2026-04-01T00:00:00+00:00", analyzers)
     doubt = Abstention(
         head="sentiment", reason="confidence.low", detail="x", confidence=0.4, threshold=0.5, probabilities={"negative": 0.4}
     )
