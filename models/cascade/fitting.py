@@ -142,13 +142,20 @@ def judge(
     blend: tuple[float, float] = (0.0, 0.0),
     learned: NDArray[np.float32] | None = None,
     weight: NDArray[np.float32] | None = None,
+    *,
+    stand_in: bool = False,
 ) -> Judged:
     """``scores`` of each stage for the ``labelled`` rows and, behind them, any number of rows without label.
 
     ``learned`` ``[tasks, n]``: confidence of the first stage, by default the probability of its best class. ``weight``: of
-    :class:`Judged`, by default 1 each.
+    :class:`Judged`, by default 1 each. ``stand_in``: for a task without a single label the encoder's answers count as right, so that
+    no threshold is chosen as if nothing could be lost.
     """
     rows = len(scores[0].sentiment)
+    alone = np.array([getattr(scores[-1], task).argmax(axis=1) for task in TASKS], np.int64)
+    labels = labels_of(rows, labelled)
+    if stand_in:
+        labels = np.where((labels >= 0).any(axis=1, keepdims=True), labels, alone)
     stages = [*scores[:-1], blended(scores[-1], scores[0], blend)]
     probabilities = [[np.asarray(getattr(one, task)) for task in TASKS] for one in stages]
     confidence = np.array([[part.max(axis=1) for part in one] for one in probabilities], np.float32)
@@ -157,8 +164,8 @@ def judge(
     return Judged(
         confidence,
         np.array([[part.argmax(axis=1) for part in one] for one in probabilities], np.int64),
-        labels_of(rows, labelled),
-        np.array([getattr(scores[-1], task).argmax(axis=1) for task in TASKS], np.int64),
+        labels,
+        alone,
         np.ones(rows, np.float32) if weight is None else weight,
     )
 

@@ -26,6 +26,9 @@ __all__ = ["CascadeReport", "Point", "StageFile", "build_cascade", "speeds"]
 #: Texts of one call while speed is measured: what a busy service takes at once.
 STEP = 256
 
+#: From fewer texts no confidence is learned: a regression with some 450 weights would know them by heart.
+LEAST = 2_000
+
 
 @dataclass(frozen=True)
 class StageFile:
@@ -207,13 +210,14 @@ def build_cascade(
         blend = best_blend(_cut(scores[0], slice(fit_rows)), _cut(scores[-1], slice(fit_rows)), mix.fit)
         weights = _weights(np.array([len(ids) for ids in encoder.tokenize(texts[chooses])], np.int64), fit_rows)
         cost = costs(known[0], blended(known[-1], known[0], blend), labels_of(fit_rows, mix.fit))
-        deferral, learned = cross_fitted(known[0], cost, texts[chooses], progress)
+        enough = chooses.stop >= LEAST
+        deferral, learned = cross_fitted(known[0], cost, texts[chooses], progress) if enough else (None, None)
         timing = mix.timed(timed)
         pace = speeds(singles, timing, 1, progress)
         progress("choosing thresholds", 0, 1)
         seconds = [1 / pace[name] for name in names]
-        plain = _fit(judge(known, mix.fit, blend, weight=weights), seconds, most, None)
-        taught = _fit(judge(known, mix.fit, blend, learned, weights), seconds, most, deferral)
+        plain = _fit(judge(known, mix.fit, blend, weight=weights, stand_in=True), seconds, most, None)
+        taught = _fit(judge(known, mix.fit, blend, learned, weights, stand_in=True), seconds, most, deferral) if enough else plain
         fitted = min(plain, taught, key=lambda one: one.best.time)
         temperatures = _temperatures(
             judge(known, mix.fit, blend, None if fitted.deferral is None else learned), known, blend, fitted.best.thresholds

@@ -115,6 +115,8 @@ def test_scores_are_judged_row_by_row_and_rows_behind_the_labelled_have_no_label
     assert one.predicted[0].tolist() == [[2, 0, 1], [0, 1, 0]]
     assert one.confidence[1, 0].tolist() == pytest.approx([0.5, 0.7, 0.8])
     learned = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]], np.float32)
+    stood_in = judge([scores, scores], [first], stand_in=True)
+    assert stood_in.labels.tolist() == [[2, -1, -1], [0, 1, 0]], "no label tells of topics"
     told = judge([scores, scores], [first, second], learned=learned)
     assert np.array_equal(told.confidence[0], learned)
     assert np.array_equal(told.confidence[1], one.confidence[1])
