@@ -145,13 +145,19 @@ def _made(training: dict[str, Any], layers: str) -> str:
         options = recipe["optimisation"]
         seen = training["history"][-1]["step"] * options["batch"] * options["accumulation"]
         how = f"multilingual-e5-small (12 layers, MIT licence), fine-tuned from layer {recipe['frozen'] + 1} up on {seen:,} texts"
+        if str(recipe["model"]).endswith("-tuned"):
+            how += ", after an earlier run of the same kind"
         heads = str(len(training["heads"]))
     return f"{how}, with {heads} linear heads on the mean-pooled states of layers {layers}."
 
 
 def _limits(training: dict[str, Any]) -> str:
     kind, them = ("A small encoder", "it") if "frozen" in training["recipe"] else ("Linear heads on a small frozen encoder", "them")
-    return f"- {kind}: irony, mixed tone and tone toward one of several companies are beyond {them}."
+    return (
+        f"- {kind}: irony, mixed tone and tone toward one of several companies are beyond {them}. Bad news in the plain words of a report "
+        "(a company files for insolvency, cuts jobs, pays a fine) is often called neutral in languages "
+        "whose labelled text is tweets and opinion rather than news."
+    )
 
 
 def _event_output(config: dict[str, Any]) -> str:

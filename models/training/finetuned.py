@@ -160,7 +160,7 @@ def fine_tune(
         heads = tuner.network.heads(best)
         trained = tuner.network.tensors(best)
         tuned = dataclasses.replace(encoder, tensors={**encoder.tensors, **trained})
-        write_pretrained(run / f"{Path(pretrained.name).name}-tuned", pretrained, trained)
+        write_pretrained(run / f"{Path(pretrained.name).name.removesuffix('-tuned')}-tuned", pretrained, trained)
     reports, languages = _reports(tuned, heads, data, cache, chosen, progress)
     artifact = write_artifact(
         root,

@@ -27,14 +27,14 @@ def means(encoder: Encoder, path: Path, task: str, languages: tuple[str, ...], f
 
 
 @pytest.mark.slow
-def test_umsab_macro_f1_is_above_fifty_eight(encoder: Encoder, shared_data: Path) -> None:
+def test_umsab_macro_f1_is_above_sixty(encoder: Encoder, shared_data: Path) -> None:
     languages = ("ar", "de", "en", "es", "fr", "hi", "it", "pt")
-    assert means(encoder, shared_data / "benchmark" / "umsab.jsonl.gz", "sentiment", languages, "macro_f1") > 58
+    assert means(encoder, shared_data / "benchmark" / "umsab.jsonl.gz", "sentiment", languages, "macro_f1") > 60
 
 
 @pytest.mark.slow
-def test_sib200_accuracy_is_above_seventy_five(encoder: Encoder, shared_data: Path) -> None:
-    assert means(encoder, shared_data / "benchmark" / "sib200.jsonl.gz", "topic", REPORTED_LANGUAGES, "accuracy") > 75
+def test_sib200_accuracy_is_above_seventy_nine(encoder: Encoder, shared_data: Path) -> None:
+    assert means(encoder, shared_data / "benchmark" / "sib200.jsonl.gz", "topic", REPORTED_LANGUAGES, "accuracy") > 79
 
 
 @pytest.mark.slow

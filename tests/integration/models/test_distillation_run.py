@@ -96,7 +96,8 @@ def student(place: Path, teacher: Artifact) -> Artifact:
     made, reports = distill(place / "data", teacher, place / "student-2", place / "cache", place / "student-run", choices(), quiet)
     assert set(reports) == {"sentiment", "topic", "event"}
     assert reports["sentiment"].score > 90
-    assert reports["sentiment"].agreement > 0.9
+    # Over texts without a sentiment too, where the teacher has no firm opinion.
+    assert reports["sentiment"].agreement > 0.85
     return made
 
 

@@ -17,7 +17,7 @@ from models.topics import TOPIC_LABELS
 #: (language, negative, positive): plain statements, finance and daily life.
 PAIRS = [
     ("en", "The bank's shares plunge after a fraud scandal", "Quarterly profit jumps and the company raises its dividend"),
-    ("de", "Der Konzern meldet Insolvenz an, tausende Stellen gehen verloren", "Das ist ein wunderbares Produkt, ich bin begeistert"),
+    ("de", "Gewinneinbruch bei Siemens: Aktie fällt um zehn Prozent", "Das ist ein wunderbares Produkt, ich bin begeistert"),
     ("fr", "Les actions s'effondrent après le scandale", "Une excellente nouvelle, je suis ravi du résultat"),
     ("es", "El banco quiebra y los clientes pierden sus ahorros", "Me encanta este servicio, todo perfecto"),
     ("pt", "A empresa demite milhares após prejuízo recorde", "Adorei o atendimento, produto excelente"),
@@ -117,12 +117,12 @@ def test_recorded_figures_belong_to_this_model_and_beat_the_floor(artifact: Arti
     report = json.loads((artifact.root / "evaluation.json").read_text(encoding="utf-8"))
     assert report["model_id"] == artifact.model_id
     floors = {
-        "umsab_macro_f1_mean_over_languages": 60,
-        "sib200_accuracy_mean_of_eleven": 77,
-        "twitter_financial_news_accuracy": 82,
-        "finfe_zh_accuracy": 67,
-        "economy_watchers_ja_macro_f1": 72,
-        "masakhanews_weighted_f1": 78,
+        "umsab_macro_f1_mean_over_languages": 63,
+        "sib200_accuracy_mean_of_eleven": 82,
+        "twitter_financial_news_accuracy": 83,
+        "finfe_zh_accuracy": 69,
+        "economy_watchers_ja_macro_f1": 74,
+        "masakhanews_weighted_f1": 80,
     }
     for name, floor in floors.items():
         assert report["headline"][name] > floor, name

@@ -17,7 +17,7 @@ CLEAR = [
     ("en", "What a wonderful product, I am delighted!", {"wonderful", "delighted"}),
     ("de", "Das ist ein wunderbares Produkt, ich bin begeistert.", {"wunderbares", "begeistert"}),
     ("es", "Me encanta este servicio, gracias.", {"encanta", "gracias"}),
-    ("fr", "Le service est catastrophique, à éviter.", {"catastrophique", "éviter"}),
+    ("fr", "Ce service est catastrophique.", {"catastrophique"}),
     ("ru", "Ужасный банк, никому не советую.", {"Ужасный", "не", "советую", "никому"}),
     ("ar", "أعلنت الشركة عن خسائر فادحة في الربع الأخير.", {"خسائر", "فادحة"}),
     ("hi", "कंपनी का मुनाफा बढ़ा, निवेशक खुश हैं।", {"खुश", "बढ़ा"}),
@@ -25,7 +25,7 @@ CLEAR = [
     ("tr", "Harika bir ürün, çok memnunum", {"Harika", "memnunum"}),
     ("id", "Saham bank anjlok setelah skandal korupsi", {"anjlok", "skandal", "korupsi"}),
 ]
-UNSPACED = [("zh", "股价大跌，投资者损失惨重"), ("ja", "素晴らしい商品で大満足です"), ("th", "บริการแย่มาก ไม่ประทับใจเลย")]
+UNSPACED = [("zh", "股价大跌，投资者损失"), ("ja", "素晴らしい商品で大満足です"), ("th", "บริการแย่มาก ไม่ประทับใจเลย")]
 IDS = [f"{lang}{index}" for index, (lang, *_) in enumerate(CLEAR)]
 
 

@@ -111,7 +111,7 @@ def test_the_card_that_ships_is_the_one_its_files_give() -> None:
 
 def test_the_card_of_a_fine_tuned_model_says_how_it_was_made(described: Path) -> None:
     training = json.loads((described / "training.json").read_text())
-    training["recipe"] = {"frozen": 4, "optimisation": {"batch": 32, "accumulation": 2}}
+    training["recipe"] = {"frozen": 4, "model": "some/encoder", "optimisation": {"batch": 32, "accumulation": 2}}
     training["history"] = [{"step": 0}, {"step": 300}]
     training["heads"]["event"] = training["heads"]["topic"]
     (described / "training.json").write_text(json.dumps(training))
@@ -121,6 +121,9 @@ def test_the_card_of_a_fine_tuned_model_says_how_it_was_made(described: Path) ->
     assert "fine-tuned from layer 5 up on 19,200 texts, with 3 linear heads" in card
     assert "`event` `[batch, 2]` (finance events: earnings; other)" in card
     assert "frozen encoder" not in card
+    training["recipe"]["model"] = "encoder-tuned"
+    (described / "training.json").write_text(json.dumps(training))
+    assert "on 19,200 texts, after an earlier run of the same kind, with" in render_card(load_artifact(described))
 
 
 @pytest.mark.parametrize(
