@@ -63,9 +63,7 @@ def weigh(minutes: NDArray[np.int64], rows: Votes, known: Weights, counting: Cou
         # The known ones come first in time as well: their hours are over where those of the rest begin.
         weight[:first] = known.weight[order[:first]]
         capped[:first] = known.capped[order[:first]]
-    for cap, field in ((counting.per_author, "author"), (counting.per_source, "source")):
-        if cap:
-            _cap(at, rows[field][order], weight, capped, first, cap, window)
+    _cap(at, rows[order], weight, capped, first, counting, window)
     result = Weights(np.empty(len(rows)), np.empty(len(rows), dtype=np.bool_))
     result.weight[order] = weight
     result.capped[order] = capped
@@ -102,24 +100,31 @@ def _beyond(whose: NDArray[np.unsignedinteger[Any]], cap: int) -> NDArray[np.uns
 
 def _cap(
     at: NDArray[np.int64],
-    whose: NDArray[np.unsignedinteger[Any]],
+    rows: Votes,
     weight: NDArray[np.float64],
     capped: NDArray[np.bool_],
     first: int,
-    cap: int,
+    counting: Counting,
     window: int,
 ) -> None:
-    """Take the weight of what is beyond `cap`; in place. Only who has more than `cap` rows is looked at one by one."""
-    for number in np.unique(_beyond(whose, cap)):
-        counted: list[int] = []
-        for place in np.flatnonzero(whose == number).tolist():
-            if place < first:
-                if weight[place] >= 1.0:
-                    counted.append(int(at[place]))
-            elif capped[place]:
-                continue
-            elif len(counted) >= cap and at[place] - counted[-cap] < window:
-                weight[place] = 0.0
-                capped[place] = True
-            elif weight[place] >= 1.0:
-                counted.append(int(at[place]))
+    """Take the weight of what is beyond a cap; in place. Only who has more rows than his cap is looked at one by one.
+
+    Both caps in one go through time: what is beyond the cap of its source must not take a place of its author's.
+    """
+    seen = np.zeros(len(at), dtype=np.bool_)
+    caps = []
+    for cap, field in ((counting.per_author, "author"), (counting.per_source, "source")):
+        if cap:
+            whose = rows[field]
+            many = np.unique(_beyond(whose, cap))
+            seen |= np.isin(whose, many)
+            caps.append((cap, whose, {number: list[int]() for number in many.tolist()}))
+    for place in np.flatnonzero(seen).tolist():
+        moment = int(at[place])
+        counted = [(cap, times) for cap, whose, by in caps if (times := by.get(int(whose[place]))) is not None]
+        if place >= first and any(len(times) >= cap and moment - times[-cap] < window for cap, times in counted):
+            weight[place] = 0.0
+            capped[place] = True
+        elif weight[place] >= 1.0:
+            for _, times in counted:
+                times.append(moment)

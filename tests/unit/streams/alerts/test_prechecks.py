@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from streams.alerts import counting, tracker, votes
@@ -135,6 +135,7 @@ def crowd(patch: pytest.MonkeyPatch) -> None:
 
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 10_000), size=st.sampled_from([20, 200]), crowded=st.booleans())
+@example(seed=115, size=20, crowded=False)
 def test_what_saves_time_changes_nothing_that_is_heard(seed: int, size: int, crowded: bool) -> None:
     items = stream(seed)
     with pytest.MonkeyPatch.context() as patch:
