@@ -109,7 +109,7 @@ class EncoderGraph:
             packed = pack_nibbles(blocks.levels).tobytes()
             kind = self._onnx.TensorProto.INT4
             self._initializers.append(self._onnx.helper.make_tensor("word.weight", kind, list(words.shape), packed, raw=True))
-            # The scales of the 4-bit package are of 16 bits already, so nothing is lost; it saves a tenth of the file.
+            # Scales are numbers of 16 bits: it saves a tenth of the file.
             inputs = ["word.weight", "input_ids", self.constant("word.scale", blocks.scales.astype(np.float16))]
             self.node("GatherBlockQuantized", inputs, "word16", domain=CONTRIB, block_size=BLOCK, gather_axis=0, quantize_axis=1)
             embedded = self.node("Cast", ["word16"], "word", to=self._onnx.TensorProto.FLOAT)

@@ -22,7 +22,7 @@ ROW_LIMIT = 64
 
 @dataclass(frozen=True)
 class Blocks:
-    """``levels`` int8 ``[rows, columns]`` in -8..7; ``scales`` float32 ``[rows, columns / BLOCK]``."""
+    """``levels`` int8 ``[rows, columns]`` in -8..7; ``scales`` float32 ``[rows, columns / BLOCK]``, each a number of 16 bits."""
 
     levels: NDArray[np.int8]
     scales: NDArray[np.float32]
@@ -59,7 +59,8 @@ def quantize_blocks(weights: NDArray[np.float32]) -> Blocks:
         raise ValueError(f"{columns} columns are not a multiple of {BLOCK}")
     blocks = weights.reshape(rows, columns // BLOCK, BLOCK)
     peak = np.take_along_axis(blocks, np.abs(blocks).argmax(axis=2, keepdims=True), axis=2)
-    scales = peak / np.float32(-8.0)
+    # What a file keeps of a scale is 16 bits; the 4-bit package's own are no longer, so nothing of it is lost.
+    scales = (peak / np.float32(-8.0)).astype(np.float16).astype(np.float32)
     levels = np.clip(np.rint(blocks / np.where(scales == 0, 1.0, scales)), -8, 7).astype(np.int8)
     return Blocks(levels=levels.reshape(rows, columns), scales=scales[:, :, 0].astype(np.float32))
 

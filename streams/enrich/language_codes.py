@@ -75,7 +75,7 @@ _COMMON = frozenset(
 
 def canonical_code(code: str) -> str:
     """The code that we use for a label of the model or a sender's tag (``pt-BR`` -> ``pt``, ``arz`` -> ``ar``, ``iw`` -> ``he``)."""
-    primary = code.strip().lower().replace("_", "-").split("-", 1)[0]
+    primary = code.strip().lower().replace("_", "-").split("-", 1)[0].strip()
     return CANONICAL.get(primary, primary)
 
 

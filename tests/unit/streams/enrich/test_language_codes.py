@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streams.enrich.language_codes import CANONICAL, canonical_code, weight
@@ -19,6 +19,8 @@ def test_no_code_stands_for_one_that_stands_for_another() -> None:
 
 
 @given(st.text(max_size=12))
+@example("en -GB")
+@example("0\r-")
 def test_a_canonical_code_is_its_own(tag: str) -> None:
     assert canonical_code(canonical_code(tag)) == canonical_code(tag)
 
