@@ -106,6 +106,7 @@ async def test_a_document_on_which_the_scorer_fails_is_buried_alone(way: Any, un
     def mend(app: BellwetherApp) -> None:
         app.parts._scorer = scorer  # type: ignore[assignment]
         app.parts.score._scorer = scorer  # type: ignore[union-attr]
+        app.parts.score._answerer._scorer = scorer  # type: ignore[union-attr]
 
     documents = way.documents(200)
     documents[70] = _poisoned(documents[70])
@@ -128,6 +129,7 @@ async def test_a_scorer_that_is_away_stops_the_consumption_and_nothing_else(way:
     def mend(app: BellwetherApp) -> None:
         app.parts._scorer = scorer  # type: ignore[assignment]
         app.parts.score._scorer = scorer  # type: ignore[union-attr]
+        app.parts.score._answerer._scorer = scorer  # type: ignore[union-attr]
 
     async with running(way.settings, mend) as app:
         await way.send(way.settings.topics.raw, way.documents(50))
