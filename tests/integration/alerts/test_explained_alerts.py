@@ -125,16 +125,20 @@ async def test_an_alert_tells_words_of_its_documents_in_their_scripts(scorer: On
     assert told.model_copy(update={"evidence": alert.evidence}) == alert
     by_id = {document.id: document for document in given}
     assert len(told.evidence) >= 6
+    # Of a text that says the same in every word no single one is missed, nor six together.
+    silent = [item for item in told.evidence if item.explanation is not None and item.explanation.reason == "no_words"]
+    assert len(silent) <= len(told.evidence) // 4
     for item in told.evidence:
         found = item.explanation
         assert found is not None
-        assert found.reason is None, (item.title, found)
+        assert found.reason is None or item in silent, (item.title, found)
         assert found.score == pytest.approx(item.score, abs=1e-3)
         said = f"{by_id[item.id].title} {by_id[item.id].text}"
         words = [*(word.text for word in found.words), *found.turning]
-        assert words
+        assert bool(words) == (item not in silent)
         assert all(word in said for word in words), "as they stand in the document"
         assert all(word.effect < 0 for word in found.words)
     assert telling_words(told)[1]
-    assert metrics.registry.get_sample_value("bellwether_alert_explanations_total", {"outcome": "explained"}) == 2 * len(told.evidence)
+    explained = metrics.registry.get_sample_value("bellwether_alert_explanations_total", {"outcome": "explained"})
+    assert explained == 2 * (len(told.evidence) - len(silent))
     assert seconds < 60
