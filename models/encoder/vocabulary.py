@@ -91,10 +91,12 @@ def piece_weights(tokenizer: Path, counts: Mapping[str, Counter[int]]) -> dict[i
     prior = {index: math.exp(score) for index, (_, score) in enumerate(raw["model"]["vocab"]) if index not in special}
     mass = sum(prior.values())
     shares = {language: counted.total() ** TEMPERATURE for language, counted in counts.items() if counted}
+    whole = sum(shares.values())
     corpus: defaultdict[int, float] = defaultdict(float)
     for language, share in shares.items():
+        total = counts[language].total()
         for index, count in counts[language].items():
-            corpus[index] += share / sum(shares.values()) * count / counts[language].total()
+            corpus[index] += share / whole * count / total
     own = PRIOR if corpus else 1.0
     return {index: own * value / mass + (1 - own) * corpus.get(index, 0.0) for index, value in prior.items()}
 
