@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.artifact import Artifact
-from models.cascade.plan import Plan, Scorer, Stage, answer, blended, open_stage, read_plan, tempered
+from models.cascade.plan import Plan, Scorer, answer, blended, open_stages, read_plan, tempered
 from models.errors import ModelError
 from models.inference import Scores, TextTokenizer, processors
 
@@ -60,16 +60,11 @@ class Gates:
         self.plan: Plan = read_plan(artifact)
         artifact.verify()
         self._closers: list[Callable[[], None]] = []
-        self._stages: list[tuple[Stage, Scorer]] = []
         self._empty = Scores(
             *(np.zeros((0, width), np.float32) for width in (len(artifact.sentiment_labels), len(artifact.topic_labels), 0))
         )
-        reader = _Reading(artifact, threads)
         try:
-            for stage in self.plan.stages:
-                scorer, closer = open_stage(artifact.root / stage.file, reader)
-                self._closers.append(closer)
-                self._stages.append((stage, scorer))
+            self._stages = open_stages(self.plan, artifact, _Reading(artifact, threads), self._closers)
         except ModelError:
             self.close()
             raise

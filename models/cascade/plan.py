@@ -42,6 +42,7 @@ __all__ = [
     "blended",
     "file_digest",
     "open_stage",
+    "open_stages",
     "read_plan",
     "sure",
     "tempered",
@@ -251,6 +252,20 @@ def open_stage(path: Path, encoder: Reader) -> tuple[Scorer, Callable[[], None]]
     return runner.score, runner.close
 
 
+def open_stages(plan: Plan, artifact: Artifact, encoder: Reader, closers: list[Callable[[], None]]) -> list[tuple[Stage, Scorer]]:
+    """The stages of ``plan`` in their order, each opened by :func:`open_stage`; what closes them is added to ``closers`` one by one.
+
+    Raises:
+        ModelError: see :func:`open_stage`; the stages before that one are open then, and closed by ``closers``.
+    """
+    stages: list[tuple[Stage, Scorer]] = []
+    for stage in plan.stages:
+        scorer, closer = open_stage(artifact.root / stage.file, encoder)
+        closers.append(closer)
+        stages.append((stage, scorer))
+    return stages
+
+
 class Cascade:
     """The cascade of an artifact; scores as its :class:`models.inference.Encoder` does. Close it, or use it as a context manager.
 
@@ -267,12 +282,8 @@ class Cascade:
         self.artifact = artifact
         self._encoder = Encoder(artifact, threads)
         self._closers: list[Callable[[], None]] = [self._encoder.close]
-        self._stages: list[tuple[Stage, Scorer]] = []
         try:
-            for stage in self.plan.stages:
-                scorer, closer = open_stage(artifact.root / stage.file, self._encoder)
-                self._closers.append(closer)
-                self._stages.append((stage, scorer))
+            self._stages = open_stages(self.plan, artifact, self._encoder, self._closers)
         except ModelError:
             self.close()
             raise
