@@ -39,6 +39,7 @@ def register(app: typer.Typer) -> None:
 
         Example: bellwether models distill models/configs/student-6.toml --artifact my-student
         """
+        from models.cascade.mix import teaching_texts
         from models.students.distillation import distill as run_distillation
         from models.students.student import read_distillation
 
@@ -46,7 +47,9 @@ def register(app: typer.Typer) -> None:
             chosen = read_distillation(config, steps=steps, version=version)
             place = cache or cache_folder()
             folder = run or place / "runs" / config.stem
-            made, reports = run_distillation(find_data(data), load_artifact(teacher), artifact, place, folder, chosen, show)
+            text, loaded = find_data(data), load_artifact(teacher)
+            streams = teaching_texts(text, chosen.streams)
+            made, reports = run_distillation(text, loaded, artifact, place, folder, chosen, show, streams)
         for task, report in reports.items():
             told = f"{task}: dev score {report.score}, the teacher {report.teacher}; same answer {100 * report.agreement:.1f} %"
             console.print(f"{told}, calibration error {report.ece_before} -> {report.ece_after}", highlight=False)

@@ -50,33 +50,44 @@ def soft_loss(logits: Any, taught: Any, softness: float) -> Any:
 
 
 class _SameTexts(Mixture):
-    """The first ``texts`` lessons of the first pass, pass after pass, in ever new order: those the teacher was asked about."""
+    """The first ``texts`` lessons of the first pass and ``streams``, texts without a label, pass after pass, in ever new order: those the
+    teacher was asked about."""
 
-    def __init__(self, lessons: Lessons, chosen: Distillation) -> None:
+    def __init__(self, lessons: Lessons, chosen: Distillation, streams: Sequence[str] = ()) -> None:
         super().__init__(lessons, chosen.mixing, chosen.seed)
-        self.texts = chosen.texts
+        self.texts, self.streams = chosen.texts, [Lesson(text, "und", "stream", {}) for text in streams]
 
     def of_pass(self, number: int) -> list[Lesson]:
-        lessons = super().of_pass(0)[: self.texts]
-        return lessons if number == 0 else [lessons[row] for row in np.random.default_rng((self.seed, number)).permutation(len(lessons))]
+        lessons = [*super().of_pass(0)[: self.texts], *self.streams]
+        if number == 0 and not self.streams:
+            return lessons
+        return [lessons[row] for row in np.random.default_rng((self.seed, number)).permutation(len(lessons))]
 
 
 class Distiller(FineTuner):
     """A :class:`models.training.finetuning.FineTuner` whose lessons are also answered by the teacher; checkpoints and resume are the same.
 
     Args:
-        answers: of the teacher, to the first ``texts`` lessons.
+        answers: of the teacher, to the first ``texts`` lessons and to ``streams``.
+        streams: texts without a label.
     """
 
     chosen: Distillation
 
     def __init__(
-        self, network: Network, store: ActivationStore, lessons: Lessons, chosen: Distillation, folder: Path, answers: TeacherAnswers
+        self,
+        network: Network,
+        store: ActivationStore,
+        lessons: Lessons,
+        chosen: Distillation,
+        folder: Path,
+        answers: TeacherAnswers,
+        streams: Sequence[str] = (),
     ) -> None:
         if chosen.methods != Methods(precision=chosen.methods.precision):
             raise ModelError("a student's run has no [methods] but precision", mend="leave them out, or give them to its teacher")
         super().__init__(network, store, lessons, chosen, folder)
-        self.mixture = _SameTexts(lessons, chosen)
+        self.mixture = _SameTexts(lessons, chosen, streams)
         self.answers = answers
         trained = range(chosen.frozen + 1, chosen.layers + 1)
         pairs = {ours: theirs for ours, theirs in zip(trained, chosen.drawn, strict=True) if theirs in answers.layers}
@@ -137,9 +148,11 @@ class StudentReport:
 
 @contextmanager
 def distiller(
-    data: Path, teacher: Restored, cache: Path, run: Path, chosen: Distillation, progress: Progress
+    data: Path, teacher: Restored, cache: Path, run: Path, chosen: Distillation, progress: Progress, streams: Sequence[str] = ()
 ) -> Iterator[tuple[Distiller, Encoder]]:
     """A distiller in ``run``, at its last checkpoint or at the start, with the student's untrained encoder.
+
+    ``streams``: texts without a label that teach too.
 
     Raises:
         ModelError: the extra ``train`` is missing, a label is unknown, ``run`` holds another run, or the teacher has not the layers.
@@ -150,7 +163,7 @@ def distiller(
     student = shallow(teacher.encoder, chosen.frozen, chosen.begin)
     progress("reading the labelled text", 0, 1)
     lessons = read_lessons(data, chosen.mixing, chosen.watch.rows)
-    texts = [lesson.text for lesson in _SameTexts(lessons, chosen).of_pass(0)]
+    texts = [lesson.text for lesson in _SameTexts(lessons, chosen, streams).of_pass(0)]
     answers = teacher_answers(teacher, texts, cache, max_length=chosen.train_length, progress=progress)
     graph = cache / "encoder" / f"states-{chosen.frozen}.onnx"
     key = hashlib.sha256(f"{states_model(student, chosen.frozen, graph)} {chosen.train_length}".encode()).hexdigest()[:16]
@@ -161,7 +174,7 @@ def distiller(
         ActivationStore(cache / "activations" / key, runner, network.hidden) as store,
     ):
         progress("fitting the first heads", 0, 1)
-        yield Distiller(network, store, lessons, chosen, run, answers), student
+        yield Distiller(network, store, lessons, chosen, run, answers, streams), student
 
 
 def _reports(
@@ -193,9 +206,17 @@ def _calibration_error(logits: NDArray[np.float32], labels: NDArray[np.int64]) -
 
 
 def distill(
-    data: Path, teacher: Artifact, root: Path, cache: Path, run: Path, chosen: Distillation, progress: Progress
+    data: Path,
+    teacher: Artifact,
+    root: Path,
+    cache: Path,
+    run: Path,
+    chosen: Distillation,
+    progress: Progress,
+    streams: Sequence[str] = (),
 ) -> tuple[Artifact, dict[str, StudentReport]]:
-    """Distil ``teacher`` on ``data/train`` in the folder ``run``, and write the artifact of the best weights to ``root``.
+    """Distil ``teacher`` on ``data/train`` and ``streams``, texts without a label, in the folder ``run``, and write the artifact of the
+    best weights to ``root``.
 
     A run that was interrupted goes on at its last checkpoint; one that is finished is only exported.
 
@@ -206,7 +227,7 @@ def distill(
         raise ModelError(f"{root} is the teacher's own folder", mend="give another folder with --artifact")
     chosen = dataclasses.replace(chosen, max_length=teacher.max_length)
     restored = restore(teacher)
-    with distiller(data, restored, cache, run, chosen, progress) as (tuner, untrained):
+    with distiller(data, restored, cache, run, chosen, progress, streams) as (tuner, untrained):
         history = tuner.run(progress)
         best = tuner.best()
         heads, lessons = tuner.network.heads(best), tuner.lessons

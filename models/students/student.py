@@ -21,6 +21,7 @@ class Distillation(FineTuning):
     """A student of ``frozen`` lower layers of its teacher and one trained layer for each of ``begin``.
 
     ``texts``: the first lessons of the first pass, which the teacher is asked about and which the student sees pass after pass.
+    ``streams``: texts without label that the teacher is asked about too, from news streams at most; they stand in every pass.
     ``begin``: teacher layers (from 1) that the trained layers begin as. ``drawn``: teacher layer to whose pooled states those of each
     trained layer are drawn, where the heads of both see them. ``feature_layers``: layers of the student that its heads see.
     ``soft``, ``gold`` and ``hidden``: factors of the three losses, the teacher's answers (at temperature ``softness``), the labels, and
@@ -31,6 +32,7 @@ class Distillation(FineTuning):
     begin: tuple[int, ...] = (5, 6)
     drawn: tuple[int, ...] = (8, 12)
     texts: int = 24_000
+    streams: int = 0
     soft: float = 0.7
     gold: float = 0.3
     hidden: float = 0.5

@@ -159,6 +159,25 @@ def test_every_loss_teaches(place: Path, teacher: Artifact) -> None:
             assert tuner.network.parameters["encoder.layer.1.output.dense.weight"].grad.abs().sum() > 0, name
 
 
+def test_texts_of_streams_teach_by_the_teachers_answers_and_by_nothing_else(place: Path, teacher: Artifact) -> None:
+    streams = ["soon crash again", "now football there", "today x x"]
+    chosen = dataclasses.replace(choices(), soft=0.0, hidden=0.0)
+    with distiller(place / "data", restore(teacher), place / "cache", place / "streams", chosen, quiet, streams) as (tuner, _):
+        passes = [tuner.mixture.of_pass(number) for number in range(3)]
+        labelled = [one for one in passes[0] if one.source != "stream"]
+        assert {one.text for one in passes[0]} >= set(streams)
+        for lessons in passes:
+            assert sorted(one.text for one in lessons) == sorted([*(one.text for one in labelled), *streams]), "every text in every pass"
+        assert [one.text for one in passes[0]] != [one.text for one in passes[1]]
+        told_nothing = [one for one in passes[0] if one.source == "stream"]
+        assert len(told_nothing) == len(streams)
+        tuner.store.fill(streams)
+        assert float(tuner._objective(told_nothing).detach()) == 0, "no label, no loss"
+        for name in ("soft", "hidden"):
+            tuner.chosen = dataclasses.replace(chosen, **{name: 1.0})
+            assert float(tuner._objective(told_nothing).detach()) > 0, name
+
+
 @pytest.mark.parametrize("pauses", [(4,), (13, 27)], ids=str)
 def test_an_interrupted_distillation_ends_with_the_same_weights(place: Path, teacher: Artifact, pauses: tuple[int, ...]) -> None:
     whole, parts = weights(place, teacher, "uninterrupted"), weights(place, teacher, f"interrupted-{pauses}", pauses)
