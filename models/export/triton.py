@@ -8,6 +8,7 @@ and by CUDA for the rest.
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -15,6 +16,7 @@ from typing import Any, Final, Literal
 from google.protobuf import text_format  # type: ignore[import-untyped,unused-ignore]
 from tritonclient.grpc import model_config_pb2
 
+from models.adaptation.replay import REPLAY_FILE
 from models.artifact import Artifact
 from models.encoder.pretrained import PretrainedModel
 from models.errors import ModelError
@@ -35,6 +37,8 @@ ARTIFACT: Final = "artifact"
 #: Front instances: one tokenises while the others wait for the GPU.
 FRONTS: Final = 4
 WORKSPACE: Final = 2 << 30
+#: The first line of every config that is written; a folder without it is not ours to replace.
+WRITTEN: Final = "# Written by `bellwether models build`. What the tensors mean: README.md of triton_repo in the project.\n"
 
 _BESIDE = Path(__file__).resolve().parents[2]
 _PLACES = (_BESIDE / "triton_repo" / FRONT, _BESIDE / "streams" / "embedded" / "triton_repo" / FRONT)
@@ -139,33 +143,55 @@ def graph_config(outputs: Sequence[tuple[str, int]], max_length: int) -> Any:
 
 
 def _write(folder: Path, config: Any) -> None:
-    told = "# Written by `bellwether models build`. What the tensors mean: README.md of triton_repo in the project.\n"
-    (folder / "config.pbtxt").write_text(told + text_format.MessageToString(config), encoding="utf-8")
+    (folder / "config.pbtxt").write_text(WRITTEN + text_format.MessageToString(config), encoding="utf-8")
+
+
+def _demand_ours(folder: Path) -> None:
+    """Refuse to replace what ``build`` did not write: a folder may well bear the model's name and hold anything.
+
+    Raises:
+        ModelError: it has no config of ours.
+    """
+    path = folder / "config.pbtxt"
+    if not folder.exists() or (path.is_file() and path.read_bytes().startswith(WRITTEN.encode())):
+        return
+    message = f"{folder} is there and was not written by `bellwether models build`"
+    raise ModelError(message, mend="name another folder with --out, or move that one away")
 
 
 def build_repository(artifact: Artifact, out: Path, device: Device, weights: PretrainedModel | None = None) -> Path:
     """Write a repository that needs no other file to ``out``; models of other names there are left alone.
 
+    What an earlier build wrote is replaced once the new one is whole; where it fails, the old one stays. Replay rows stay behind: the
+    server has no use for them, and those of an adapted model are made from its user's texts.
+
     Args:
         weights: the unquantised encoder of the model, for the fp16 graph; by default what the int8 graph stands for.
 
     Raises:
-        ModelError: the extra ``train`` is missing (GPU only), ``artifact`` cannot be restored, or ``out`` cannot be written.
+        ModelError: the extra ``train`` is missing (GPU only), ``artifact`` cannot be restored, ``out`` cannot be written, or holds a
+            folder of the same name that was made otherwise.
     """
-    front, graph = out / FRONT, out / GRAPH
     if weights is not None and device == "cpu":
         raise ModelError("--encoder is for the fp16 graph of a GPU", mend="leave it out: a processor runs the int8 graph as it is")
     config = front_config(device)
     try:
-        for old in (front, graph):
-            if old.exists():
-                shutil.rmtree(old)
-        shutil.copytree(_shipped(), front, ignore=shutil.ignore_patterns("__pycache__", "config.pbtxt"))
-        if device == "gpu":
-            _write_graph(artifact, graph, weights)
-        else:
-            shutil.copytree(artifact.root, front / ARTIFACT)
-        _write(front, config)
+        for name in (FRONT, GRAPH):
+            _demand_ours(out / name)
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".building-", dir=out) as place:
+            made = Path(place)
+            shutil.copytree(_shipped(), made / FRONT, ignore=shutil.ignore_patterns("__pycache__", "config.pbtxt"))
+            if device == "gpu":
+                _write_graph(artifact, made / GRAPH, weights)
+            else:
+                shutil.copytree(artifact.root, made / FRONT / ARTIFACT, ignore=shutil.ignore_patterns(REPLAY_FILE))
+            _write(made / FRONT, config)
+            for name in (FRONT, GRAPH):
+                if (out / name).exists():
+                    shutil.rmtree(out / name)
+                if (made / name).exists():
+                    (made / name).rename(out / name)
     except OSError as error:
         raise ModelError(f"cannot write {out}: {error}", mend="name a folder that you may write to with --out") from error
     return out

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from tritonclient.grpc import model_config_pb2 as pb
 from typer.testing import CliRunner
 
+from models.adaptation.replay import REPLAY_FILE
 from models.artifact import Artifact, load_artifact
 from models.cli import app
 from models.errors import ModelError
@@ -107,6 +109,62 @@ def test_a_repository_for_a_gpu_has_the_graph_in_fp16_once(artifact: Artifact, t
     assert [one.name for one in config.input] == [one.name for one in session.get_inputs()]
     build_repository(artifact, tmp_path, "cpu")
     assert not (tmp_path / GRAPH).exists(), "a graph that nobody calls is not left behind"
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", [FRONT, GRAPH])
+def test_a_folder_that_another_hand_made_is_left_alone(artifact: Artifact, tmp_path: Path, name: str) -> None:
+    theirs = tmp_path / name / "thesis.txt"
+    theirs.parent.mkdir()
+    theirs.write_text("years of work", encoding="utf-8")
+    before = files(tmp_path)
+    with pytest.raises(ModelError, match="was not written by") as caught:
+        build_repository(artifact, tmp_path, "cpu")
+    assert "--out" in caught.value.mend
+    assert files(tmp_path) == before
+
+
+def test_the_repository_that_ships_is_not_built_over(artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = tmp_path / FRONT
+    shutil.copytree(Path("triton_repo") / FRONT, shipped)
+    monkeypatch.setattr("models.export.triton._PLACES", (shipped,))
+    before = files(tmp_path)
+    with pytest.raises(ModelError, match="was not written by"):
+        build_repository(artifact, tmp_path, "cpu")
+    assert files(tmp_path) == before
+
+
+def test_a_build_that_fails_leaves_the_repository_as_it_was(artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build_repository(artifact, tmp_path, "cpu")
+    before = files(tmp_path)
+
+    def absent(name: str) -> Any:
+        raise ModelError(f"{name} is not installed", mend="pip")
+
+    monkeypatch.setattr("models.encoder.restoration.require", absent)
+    with pytest.raises(ModelError, match="is not installed"):
+        build_repository(artifact, tmp_path, "gpu")
+    assert files(tmp_path) == before
+    assert {path.name for path in tmp_path.iterdir()} == {FRONT}
+
+
+def test_a_model_can_be_built_from_the_very_repository_that_is_written_anew(artifact: Artifact, tmp_path: Path) -> None:
+    build_repository(artifact, tmp_path, "cpu")
+    inside = load_artifact(tmp_path / FRONT / "artifact")
+    before = files(tmp_path)
+    build_repository(inside, tmp_path, "cpu")
+    assert files(tmp_path) == before
+
+
+def test_old_texts_do_not_go_out_with_the_server(artifact: Artifact, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(artifact.root, model)
+    (model / REPLAY_FILE).write_bytes(b"features of somebody's texts")
+    made = build_repository(load_artifact(model), tmp_path / "repository", "cpu")
+    assert REPLAY_FILE not in {path.name for path in made.rglob("*")}
 
 
 def test_what_cannot_be_built_is_one_line_and_the_mend(artifact: Artifact, tmp_path: Path) -> None:
