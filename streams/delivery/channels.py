@@ -17,7 +17,7 @@ from streams.alerts.rules.duration import Duration
 from streams.documents import Alert, AlertStatus
 from streams.errors import SettingsError
 from streams.settings import WebhookSettings
-from streams.settings_values import HttpUrl
+from streams.settings.values import HttpUrl
 from streams.sinks.connection import masked
 
 __all__ = [
