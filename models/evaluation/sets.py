@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import tomllib
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,12 +108,16 @@ def _text(record: Mapping[str, Any], name: str, place: str) -> str:
     if not isinstance(value, str) or (not value and name in {"text", "label"}):
         said = "missing or empty" if value in (None, "") else f"{value!r}, not text"
         raise ModelError(f"{place}: field {name!r} is {said}", mend=FIELDS)
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ModelError(f"{place}: half a character (a lone surrogate) in the field {name!r}", mend=FIELDS) from error
     return value
 
 
 def _lines(path: Path) -> Iterator[Line]:
     try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
+        with gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, start=1):
                 place = f"{path.name}, line {number}"
                 if not line.strip():
@@ -121,13 +126,15 @@ def _lines(path: Path) -> Iterator[Line]:
                     record = json.loads(line)
                 except json.JSONDecodeError as error:
                     raise ModelError(f"{place}: not JSON ({error.msg})", mend=FIELDS) from error
+                except (ValueError, RecursionError) as error:  # a number, or a nesting, beyond what Python reads
+                    raise ModelError(f"{place}: not JSON that can be read ({error})", mend=FIELDS) from error
                 if not isinstance(record, dict):
                     raise ModelError(f"{place}: not a JSON object", mend=FIELDS)
                 text, label, lang, source, split, target = (
                     _text(record, name, place) for name in ("text", "label", "lang", "source", "split", "target")
                 )
                 yield Line(text, label, lang or UNKNOWN, source or path.name.split(".")[0], split, target, place)
-    except (OSError, UnicodeDecodeError, EOFError) as error:
+    except (OSError, UnicodeDecodeError, EOFError, zlib.error) as error:
         raise ModelError(f"cannot read {path}: {error}", mend="give JSON Lines in UTF-8, plain or gzip") from error
 
 

@@ -125,6 +125,9 @@ def test_clauses(text: str, target: str, clause: str) -> None:
         ('{"text": \n', r"line 1: not JSON"),
         ('{"text": "a", "label": "positive", "split": "train"}\n', r"nothing to measure .* of the train split"),
         ("\n", r"nothing to measure .* no lines"),
+        ('{"text": "half \\ud83d a rocket", "label": "positive"}\n', r"x\.jsonl, line 1: half a character"),
+        ("[" * 100_000 + "\n", r"x\.jsonl, line 1: not JSON"),
+        ('{"text": "a", "label": "positive", "likes": ' + "9" * 5_000 + "}\n", r"x\.jsonl, line 1: not JSON"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_named_with_the_mend(tmp_path: Path, content: str, message: str) -> None:
@@ -132,6 +135,24 @@ def test_a_line_that_cannot_be_read_is_named_with_the_mend(tmp_path: Path, conte
     with pytest.raises(ModelError, match=message) as caught:
         read_sets(tmp_path)
     assert caught.value.mend
+
+
+def test_a_mark_of_byte_order_before_the_first_line_is_none_of_it(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes(b'\xef\xbb\xbf{"text": "a", "label": "positive"}\n')
+    (only,) = read_sets(tmp_path)
+    assert [one.text for one in only.examples] == ["a"]
+
+
+@pytest.mark.parametrize("spoil", ["head", "middle", "end"])
+def test_a_packed_file_that_is_damaged_is_named(tmp_path: Path, spoil: str) -> None:
+    content = bytearray(gzip.compress(b'{"text": "a", "label": "positive"}\n' * 2_000))
+    if spoil == "end":
+        content = content[:50]
+    else:
+        content[0 if spoil == "head" else 30] ^= 0xFF
+    (tmp_path / "x.jsonl.gz").write_bytes(content)
+    with pytest.raises(ModelError, match=r"cannot read .*x\.jsonl\.gz"):
+        read_sets(tmp_path)
 
 
 def test_a_named_task_names_the_line_that_does_not_fit(tmp_path: Path) -> None:
