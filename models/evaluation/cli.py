@@ -40,24 +40,27 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Measure a model by task, set and language: accuracy, F1, calibration, confusion and selective risk.
 
-        Your own text: JSON lines with text and label, and where known lang, source and target; labels are the classes' names or common
-        words for them.
+        Your own text: JSON lines with text and label, and where known lang, source and target; labels are the classes' names, those of an
+        adapted model too, or common words for them.
 
         Example: bellwether models evaluate my-model --data my-texts --plot curves.svg
         """
         from models.evaluation.comparison import compare
-        from models.evaluation.measuring import score_sets, summarise
+        from models.evaluation.measuring import known_classes, score_sets, summarise
         from models.evaluation.picture import draw
         from models.evaluation.report import to_json, to_markdown
 
         with reported(), shown_progress(errors) as show:
             root = _one(model, artifact)
-            _check(plot)
+            _check(plot, teacher_of)
             loaded = load_artifact(root)
             loaded.verify()
             other = None if against is None else load_artifact(against)
+            if other is not None:
+                other.verify()
             texts = find_data() if data is None else data
-            scored = score_sets(loaded, texts, limit=limit or None, progress=show, task=task, targets=targets)
+            classes = known_classes(loaded) if other is None else known_classes(loaded, other)
+            scored = score_sets(loaded, texts, limit=limit or None, progress=show, task=task, targets=targets, classes=classes)
             report = summarise(loaded, scored, limit or None)
             for folder, name in ((root if write else None, "evaluation.json"), (teacher_of, "teacher.json")):
                 if folder is not None:
@@ -70,14 +73,20 @@ def register(app: typer.Typer) -> None:
                 def shown(name: str, done: int, total: int) -> None:
                     show(f"{name}, the other model", done, total)
 
-                before = score_sets(other, texts, limit=limit or None, progress=shown, task=task, targets=targets)
+                before = score_sets(other, texts, limit=limit or None, progress=shown, task=task, targets=targets, classes=classes)
                 typer.echo(compare((other.model_id, before), (loaded.model_id, scored)).to_markdown())
 
 
-def _check(plot: Path | None) -> None:
+def _check(plot: Path | None, teacher_of: Path | None) -> None:
     """Fail before the minutes of measuring, not after them."""
-    if plot is not None and not plot.parent.is_dir():
-        raise ModelError(f"{plot} cannot be written: no such folder", mend="name a file in a folder that you may write to")
+    from models.evaluation.picture import demand_picture
+
+    if plot is not None:
+        demand_picture(plot)
+        if not plot.parent.is_dir():
+            raise ModelError(f"{plot} cannot be written: no such folder", mend="name a file in a folder that you may write to")
+    if teacher_of is not None:
+        load_artifact(teacher_of)
 
 
 def _keep(path: Path, text: str) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from models.artifact import Artifact
 from models.calibration.abstention import risk_coverage
 from models.calibration.temperature import ReliabilityBin, expected_calibration_error, reliability_curve
-from models.data import sources
+from models.data import LABELS, sources
 from models.evaluation.metrics import Figures, confusion, measure
 from models.evaluation.sets import UNKNOWN, TextSet, read_sets
 from models.inference import Encoder
@@ -23,7 +23,7 @@ from models.languages import ENCODER_LANGUAGES, REPORTED_LANGUAGES
 from models.progress import Progress
 from models.texts.sampling import Limit, choose
 
-__all__ = ["COVERAGES", "Detail", "Evaluation", "ScoredSet", "evaluate", "score_sets", "summarise"]
+__all__ = ["COVERAGES", "Detail", "Evaluation", "ScoredSet", "evaluate", "known_classes", "score_sets", "summarise"]
 
 STEP = 512
 #: Where the risk of a risk-coverage curve is told.
@@ -34,13 +34,14 @@ COVERAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 class ScoredSet:
     """One set's answers: ``langs`` and ``labels`` ``[n]``, ``probabilities`` ``[n, classes]``, row by row.
 
-    ``left_out`` and ``note``: see :class:`models.evaluation.sets.TextSet`.
+    ``classes``: their names. ``left_out`` and ``note``: see :class:`models.evaluation.sets.TextSet`.
     """
 
     task: str
     langs: Sequence[str]
     labels: NDArray[np.integer[Any]]
     probabilities: NDArray[np.float32]
+    classes: Sequence[str]
     left_out: Mapping[str, int] = field(default_factory=dict)
     note: str = ""
 
@@ -115,6 +116,20 @@ def _allowed(limit: int) -> Limit:
     return allowed
 
 
+def known_classes(*artifacts: Artifact) -> dict[str, tuple[str, ...]]:
+    """Task -> the classes of our tables, then those that only these models have: the new ones of an adapted head."""
+    heads = {"sentiment": "sentiment_labels", "topic": "topic_labels", "event": "event_labels"}
+    own = {task: [name for one in artifacts for name in getattr(one, labels)] for task, labels in heads.items()}
+    return {task: tuple(dict.fromkeys([*LABELS[task], *names])) for task, names in own.items()}
+
+
+def _placed(probabilities: NDArray[np.float32], own: Sequence[str], classes: Sequence[str]) -> NDArray[np.float32]:
+    """``probabilities`` of the model's ``own`` classes as columns of ``classes``; those that it does not know are 0."""
+    placed = np.zeros((len(probabilities), len(classes)), np.float32)
+    placed[:, [classes.index(name) for name in own]] = probabilities
+    return placed
+
+
 def _among(probabilities: NDArray[np.float32], classes: Sequence[int]) -> NDArray[np.float32]:
     """``probabilities`` given that the answer is one of ``classes``; the others are 0."""
     if len(classes) == probabilities.shape[1]:
@@ -125,7 +140,9 @@ def _among(probabilities: NDArray[np.float32], classes: Sequence[int]) -> NDArra
     return among
 
 
-def _score(encoder: Encoder, one: TextSet, limit: int | None, advance: Progress, done: int, total: int) -> ScoredSet:
+def _score(
+    encoder: Encoder, one: TextSet, classes: Sequence[str], limit: int | None, advance: Progress, done: int, total: int
+) -> ScoredSet:
     rows = sorted(one.examples if limit is None else choose(one.examples, _allowed(limit)), key=lambda example: len(example.text))
     parts = []
     for start in range(0, len(rows), STEP):
@@ -135,11 +152,19 @@ def _score(encoder: Encoder, one: TextSet, limit: int | None, advance: Progress,
         advance(one.name, done, total)
     labels = np.array([example.targets[0] for example in rows])
     langs = [example.lang for example in rows]
-    return ScoredSet(one.task, langs, labels, _among(np.concatenate(parts), one.classes), one.left_out, one.note)
+    answers = _placed(np.concatenate(parts), encoder.artifact.labels(one.task), classes)
+    return ScoredSet(one.task, langs, labels, _among(answers, one.classes), classes, one.left_out, one.note)
 
 
 def score_sets(
-    artifact: Artifact, data: Path, *, limit: int | None, progress: Progress, task: str | None = None, targets: str = "text"
+    artifact: Artifact,
+    data: Path,
+    *,
+    limit: int | None,
+    progress: Progress,
+    task: str | None = None,
+    targets: str = "text",
+    classes: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, ScoredSet]:
     """Score every set of ``data`` with ``artifact``, calibrated by language, through ONNX Runtime only.
 
@@ -148,29 +173,32 @@ def score_sets(
         limit: rows a set and language at most, ``None`` for all. UMSAB, the eleven reported languages of SIB-200
             and the financial sets are always measured whole; languages the encoder never saw get a tenth.
         progress: called with (set, texts done, texts in all).
+        classes: task -> the classes that labels can name; None: :func:`known_classes` of the artifact. Two models that are compared
+            need the same.
 
     Raises:
         ModelError: there is nothing to measure, or a line or label that cannot be read.
     """
-    sets = read_sets(data, task=task, targets=targets)
+    known = known_classes(artifact) if classes is None else classes
+    sets = read_sets(data, task=task, targets=targets, classes=known)
     counts = [len(one.examples) if limit is None else len(choose(one.examples, _allowed(limit))) for one in sets]
     scored: dict[str, ScoredSet] = {}
     done = 0
     with Encoder(artifact) as encoder:
         for one, count in zip(sets, counts, strict=True):
-            scored[one.name] = _score(encoder, one, limit, progress, done, sum(counts))
+            scored[one.name] = _score(encoder, one, known[one.task], limit, progress, done, sum(counts))
             done += count
     return scored
 
 
-def _detail(one: ScoredSet, names: Sequence[str]) -> Detail:
+def _detail(one: ScoredSet) -> Detail:
     answers = one.probabilities.argmax(axis=1)
     shown = np.unique(np.concatenate([one.labels, answers])).tolist()
     counts = confusion(answers, one.labels, one.probabilities.shape[1])
     curve = risk_coverage(one.probabilities.max(axis=1), answers != one.labels)
     return Detail(
         task=one.task,
-        classes=[names[index] for index in shown],
+        classes=[one.classes[index] for index in shown],
         confusion=counts[np.ix_(shown, shown)].tolist(),
         reliability=reliability_curve(one.probabilities, one.labels),
         risk=[curve.at(coverage) for coverage in COVERAGES],
@@ -212,7 +240,7 @@ def summarise(artifact: Artifact, scored: Mapping[str, ScoredSet], limit: int | 
         sets=sets,
         unseen=unseen,
         whole={name: one.figures(range(len(one.labels))) for name, one in scored.items()},
-        details={name: _detail(one, artifact.labels(one.task)) for name, one in scored.items()},
+        details={name: _detail(one) for name, one in scored.items()},
         calibration=_calibration(scored.values()),
     )
 

@@ -8,9 +8,19 @@ from typing import Any
 from models.errors import ModelError
 from models.evaluation.measuring import COVERAGES, Evaluation
 
-__all__ = ["draw"]
+__all__ = ["demand_picture", "draw"]
 
 _COLOURS = ("#1b6ca8", "#c8553d", "#2e8b57", "#8a5fbf", "#b8860b", "#4a4a4a", "#d1495b", "#00798c", "#7a9e3a", "#a0522d")
+
+
+def demand_picture(path: Path) -> None:
+    """Refuse a name that ends in no picture's ending.
+
+    Raises:
+        ModelError: it does not end in ``.svg``, ``.png`` or ``.pdf``.
+    """
+    if path.suffix not in {".svg", ".png", ".pdf"}:
+        raise ModelError(f"{path} is no picture", mend="end the name in .svg, .png or .pdf")
 
 
 def draw(evaluation: Evaluation, path: Path) -> None:
@@ -24,8 +34,7 @@ def draw(evaluation: Evaluation, path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    if path.suffix not in {".svg", ".png", ".pdf"}:
-        raise ModelError(f"{path} is no picture", mend="end the name in .svg, .png or .pdf")
+    demand_picture(path)
     matplotlib.rcParams.update({"svg.hashsalt": "bellwether", "font.size": 9})
     tasks = sorted({one.task for one in evaluation.details.values()})
     figure, grid = pyplot.subplots(len(tasks), 2, figsize=(10, 4.2 * len(tasks)), squeeze=False, layout="constrained")

@@ -63,25 +63,29 @@ class TextSet:
 
 
 @cache
-def _names(task: str) -> Mapping[str, str]:
-    """Folded label -> class of ``task``."""
+def _names(task: str, classes: tuple[str, ...]) -> Mapping[str, str]:
+    """Folded label -> class of ``task``, one of ``classes``."""
     raw = tomllib.loads(resources.files("models.evaluation").joinpath("synonyms.toml").read_text(encoding="utf-8"))
-    known = {_folded(label): label for label in LABELS[task]}
-    return {_folded(word): name for word, name in raw[task].items() if name in LABELS[task]} | known
+    known = {_folded(label): label for label in classes}
+    return {_folded(word): name for word, name in raw[task].items() if name in classes} | known
 
 
 def _folded(label: str) -> str:
     return " ".join(label.casefold().replace("_", " ").replace("-", " ").split())
 
 
-def class_of(task: str, source: str, label: str) -> int | None:
+def class_of(task: str, source: str, label: str, classes: Sequence[str] | None = None) -> int | None:
     """Index of the class of ``task`` that ``label`` of ``source`` means; None where our tables leave that label out.
+
+    Args:
+        classes: those of the task; None: ours. A model that was adapted has more, after ours.
 
     Raises:
         ModelError: it is no class, no synonym, and no label that the tables know.
     """
     entry = sources().get(source)
-    name = _names(task).get(_folded(label))
+    known = LABELS[task] if classes is None else tuple(classes)
+    name = _names(task, known).get(_folded(label))
     if entry is not None and entry.left_out is None and entry.task == ("sentiment" if task == "sentiment" else "topic"):
         try:
             return _of_table(task, source, label)
@@ -89,9 +93,9 @@ def class_of(task: str, source: str, label: str) -> int | None:
             if name is None:
                 raise
     if name is None:
-        known = ", ".join(LABELS[task])
-        raise ModelError(f"label {label!r} is no {task}", mend=f"use {known}, or a synonym of models/evaluation/synonyms.toml")
-    return LABELS[task].index(name)
+        mend = f"use {', '.join(known)}, or a synonym of models/evaluation/synonyms.toml"
+        raise ModelError(f"label {label!r} is no {task}", mend=mend)
+    return known.index(name)
 
 
 def _of_table(task: str, source: str, label: str) -> int | None:
@@ -149,7 +153,7 @@ def _files(data: Path) -> list[Path]:
     return paths
 
 
-def _task(lines: Sequence[Line]) -> str:
+def _task(lines: Sequence[Line], classes: Mapping[str, Sequence[str]]) -> str:
     """The first task whose classes every label of the set can be."""
     source = sources().get(lines[0].source)
     tasks = TASKS if source is None else (source.task, *(task for task in TASKS if task != source.task))
@@ -160,7 +164,7 @@ def _task(lines: Sequence[Line]) -> str:
     for task in tasks:
         for label, line in labels.items():
             try:
-                class_of(task, line.source, label)
+                class_of(task, line.source, label, classes[task])
             except ModelError:
                 faults[task] = line
                 break
@@ -178,8 +182,9 @@ def _few(task: str) -> str:
     return ", ".join(LABELS[task][:3]) + (", …" if len(LABELS[task]) > 3 else "")
 
 
-def _text_sets(name: str, lines: Sequence[Line], task: str, targets: str) -> Iterator[TextSet]:
+def _text_sets(name: str, lines: Sequence[Line], task: str, targets: str, known: Sequence[str]) -> Iterator[TextSet]:
     """The texts of one source: those whose label is the document's, and those whose label is toward a target."""
+    every = tuple(range(len(known)))
     for toward in (False, True):
         chosen = [line for line in lines if bool(line.target) == toward]
         if not chosen:
@@ -191,7 +196,7 @@ def _text_sets(name: str, lines: Sequence[Line], task: str, targets: str) -> Ite
                 left_out["of the train split"] += 1
                 continue
             try:
-                index = class_of(task, line.source, line.label)
+                index = class_of(task, line.source, line.label, known)
             except ModelError as error:
                 raise ModelError(f"{line.place}: {error}", mend=error.mend) from error
             if index is None:
@@ -202,11 +207,8 @@ def _text_sets(name: str, lines: Sequence[Line], task: str, targets: str) -> Ite
         single = [(index, line) for by_class in answers.values() if len(by_class) == 1 for index, line in by_class.items()]
         several = {text for text, count in _counts(answers).items() if count > 1}
         two = task == "sentiment" and bool(single) and SENTIMENT_LABELS.index("neutral") not in {index for index, _ in single}
-        classes = (0, 2) if two else tuple(range(len(LABELS[task])))
-        examples = [
-            Example(_read(line, several, targets), line.lang, name, line.split, task, (index,), tuple(range(len(LABELS[task]))))
-            for index, line in single
-        ]
+        classes = (0, 2) if two else every
+        examples = [Example(_read(line, several, targets), line.lang, name, line.split, task, (index,), every) for index, line in single]
         notes = ["no neutral labels: the answer is the more probable of negative and positive"] if two else []
         if toward:
             how = "the clause that names the target, where a text has several" if targets == "clause" else "the whole text"
@@ -232,7 +234,9 @@ def _may_be(source: str, task: str) -> bool:
     return entry is None or (entry.task == "sentiment") == (task == "sentiment")
 
 
-def read_sets(data: Path, *, task: str | None = None, targets: str = "text") -> list[TextSet]:
+def read_sets(
+    data: Path, *, task: str | None = None, targets: str = "text", classes: Mapping[str, Sequence[str]] = LABELS
+) -> list[TextSet]:
     """Read every set of ``data``: a folder with ``benchmark/``, any folder of ``.jsonl`` or ``.jsonl.gz``, or one such file.
 
     A line's set is its field ``source``, or its file's name. Lines of the split ``train`` are left out.
@@ -240,6 +244,7 @@ def read_sets(data: Path, *, task: str | None = None, targets: str = "text") -> 
     Args:
         task: which is measured; None: for each set the task that its labels fit.
         targets: how a text with several targets is read: ``text`` or ``clause``.
+        classes: task -> its classes, ours first.
 
     Raises:
         ModelError: nothing to measure, or a line that cannot be read, with its file, its number and the mend.
@@ -253,7 +258,10 @@ def read_sets(data: Path, *, task: str | None = None, targets: str = "text") -> 
         for line in _lines(path):
             if task is None or _may_be(line.source, task):
                 by_source[line.source].append(line)
-    found = [one for name, lines in by_source.items() for one in _text_sets(name, lines, task or _task(lines), targets)]
+    found: list[TextSet] = []
+    for name, lines in by_source.items():
+        wanted = task or _task(lines, classes)
+        found += _text_sets(name, lines, wanted, targets, classes[wanted])
     if not any(one.examples for one in found):
         why = sorted({why for one in found for why in one.left_out})
         raise ModelError(

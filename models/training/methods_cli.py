@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def ablate(
-        config: Annotated[Path, typer.Argument(help="TOML file of the small run that is varied, without [methods].")],
+        config: Annotated[Path, typer.Argument(help="TOML file of the small run that is varied, without a section methods.")],
         data: Annotated[Path | None, typer.Option("--data", help="Folder with train/; ../shared/data by default.")] = None,
         cache: Annotated[Path | None, typer.Option("--cache", help="Cache folder; $BELLWETHER_CACHE or ~/.cache/bellwether.")] = None,
         only: Annotated[list[str] | None, typer.Option("--only", help="Name of a variant; repeat it for several. All by default.")] = None,
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
             "ablation"
         ),
     ) -> None:
-        """Run each technique of [methods] once with each seed, and show what it changes on dev and what it costs.
+        """Run each technique of the section methods once with each seed, and show what it changes on dev and what it costs.
 
         Example: bellwether models ablate models/configs/ablation.toml --only contrastive --only lora
         """

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from models.artifact import load_artifact
@@ -175,9 +177,24 @@ def test_two_models_and_a_picture_nowhere_are_refused_before_anything_is_measure
     done = runner.invoke(app, ["evaluate", str(described), "--plot", str(tmp_path / "absent" / "x.svg")])
     assert done.exit_code == 1
     assert "no such folder" in done.output
+    done = runner.invoke(app, ["evaluate", str(described), "--plot", str(tmp_path / "x.txt")])
+    assert done.exit_code == 1
+    assert "is no picture" in done.output
+    done = runner.invoke(app, ["evaluate", str(described), "--teacher-of", str(tmp_path / "absent")])
+    assert done.exit_code == 1
+    assert "no config.json in the model folder" in done.output.replace("\n", " ")
 
 
 def test_calibrating_without_text_is_one_line_and_the_mend(tmp_path: Path) -> None:
     done = runner.invoke(app, ["calibrate", "--artifact", str(tmp_path)])
     assert done.exit_code == 1
     assert "no config.json in the model folder" in done.output.replace("\n", " ")
+
+
+def test_no_help_has_a_word_in_brackets_which_the_terminal_would_take_for_markup() -> None:
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    commands = group.commands
+    told = [(name, text) for name, one in commands.items() for text in (one.help, *(getattr(part, "help", "") for part in one.params))]
+    assert len(told) > 50
+    assert [(name, text) for name, text in told if re.search(r"(?<!\\)\[[a-z#/@][^\[\]]*\]", text or "")] == []

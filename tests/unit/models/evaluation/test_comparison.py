@@ -14,7 +14,7 @@ metrics = pytest.importorskip("sklearn.metrics")
 
 
 def scored(labels: list[int], answers: list[int], task: str = "sentiment", langs: list[str] | None = None) -> ScoredSet:
-    return ScoredSet(task, langs or ["en"] * len(labels), np.array(labels), np.eye(4, dtype=np.float32)[answers])
+    return ScoredSet(task, langs or ["en"] * len(labels), np.array(labels), np.eye(4, dtype=np.float32)[answers], "abcd")
 
 
 @settings(max_examples=30, deadline=None)
@@ -80,7 +80,7 @@ def test_other_rows_are_refused() -> None:
 
 def test_a_model_with_a_class_more_can_be_compared() -> None:
     labels = [0, 1, 2] * 20
-    narrow = ScoredSet("sentiment", ["en"] * 60, np.array(labels), np.eye(3, dtype=np.float32)[labels])
-    wide = ScoredSet("sentiment", ["en"] * 60, np.array(labels), np.eye(5, dtype=np.float32)[[4, 1, 2] * 20])
+    narrow = ScoredSet("sentiment", ["en"] * 60, np.array(labels), np.eye(3, dtype=np.float32)[labels], "abc")
+    wide = ScoredSet("sentiment", ["en"] * 60, np.array(labels), np.eye(5, dtype=np.float32)[[4, 1, 2] * 20], "abcde")
     found = compare(("a", {"s": narrow}), ("b", {"s": wide})).differences[0]
     assert (found.first, found.second) == (100, pytest.approx(200 / 3))

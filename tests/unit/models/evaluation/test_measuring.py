@@ -8,9 +8,11 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from models.artifact import Artifact
+from models.artifact import Artifact, load_artifact
+from models.data import LABELS
 from models.errors import ModelError
-from models.evaluation.measuring import Evaluation, ScoredSet, summarise
+from models.evaluation.comparison import compare
+from models.evaluation.measuring import Evaluation, ScoredSet, known_classes, score_sets, summarise
 from models.evaluation.metrics import Figures
 from models.evaluation.picture import draw
 from models.evaluation.report import headline, to_json, to_markdown
@@ -63,7 +65,8 @@ def scored(task: str, labels: list[int], answers: list[int], langs: list[str], s
     classes = 3 if task == "sentiment" else 2
     probabilities = np.full((len(labels), classes), (1 - sure) / (classes - 1), np.float32)
     probabilities[np.arange(len(labels)), answers] = sure
-    return ScoredSet(task, langs, np.array(labels), probabilities, {"of the train split": 3}, "the whole text is scored")
+    names = ARTIFACT.labels(task)
+    return ScoredSet(task, langs, np.array(labels), probabilities, names, {"of the train split": 3}, "the whole text is scored")
 
 
 @pytest.fixture
@@ -140,3 +143,31 @@ def test_an_evaluation_is_not_changed_by_its_report(measured: Evaluation) -> Non
     to_json(measured)
     to_markdown(measured)
     assert dataclasses.asdict(measured) == before
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """No progress is shown."""
+
+
+def test_an_adapted_model_is_measured_by_its_own_classes_beside_one_without_them(tmp_path: Path) -> None:
+    try:
+        plain = load_artifact()
+    except ModelError as error:
+        pytest.skip(str(error))
+    names = tuple("cricket" if name == "sport" else name for name in plain.topic_labels)
+    adapted = dataclasses.replace(plain, topic_labels=names)
+    texts = {"The striker scored twice as the team won the cup final": "Cricket", "Doctors warn of a new flu wave": "health"}
+    lines = [json.dumps({"text": text, "label": label, "lang": "en"}) for text, label in texts.items()]
+    (tmp_path / "desk.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(ModelError, match="'Cricket'"):
+        score_sets(plain, tmp_path, limit=None, progress=silent)
+    alone = score_sets(adapted, tmp_path, limit=None, progress=silent)["desk"]
+    assert alone.classes == (*LABELS["topic"], "cricket")
+    classes = known_classes(plain, adapted)
+    assert classes["sentiment"] == LABELS["sentiment"]
+    found = score_sets(adapted, tmp_path, limit=None, progress=silent, classes=classes)
+    before = score_sets(plain, tmp_path, limit=None, progress=silent, classes=classes)
+    assert summarise(plain, found, None).whole["desk"].accuracy == 100
+    assert summarise(plain, before, None).details["desk"].classes == ["health", "sport", "cricket"]
+    accuracy = compare(("plain", before), ("adapted", found)).differences[0]
+    assert (accuracy.first, accuracy.second) == (50, 100)

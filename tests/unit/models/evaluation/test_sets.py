@@ -155,6 +155,19 @@ def test_a_packed_file_that_is_damaged_is_named(tmp_path: Path, spoil: str) -> N
         read_sets(tmp_path)
 
 
+def test_the_new_classes_of_an_adapted_model_are_labels_too(tmp_path: Path) -> None:
+    write(tmp_path / "desk.jsonl", row("a", "Red_Tape"), row("b", "sports"))
+    classes = {**LABELS, "topic": (*LABELS["topic"], "red tape")}
+    (only,) = read_sets(tmp_path, classes=classes)
+    assert [one.targets[0] for one in only.examples] == [len(LABELS["topic"]), LABELS["topic"].index("sport")]
+    assert only.classes == tuple(range(len(LABELS["topic"]) + 1))
+    with pytest.raises(ModelError, match="label 'Red_Tape' is no"):
+        read_sets(tmp_path)
+    with pytest.raises(ModelError, match="is no event") as caught:
+        read_sets(tmp_path, task="event", classes={**classes, "event": ("earnings", "strikes")})
+    assert caught.value.mend.startswith("use earnings, strikes, or")
+
+
 def test_a_named_task_names_the_line_that_does_not_fit(tmp_path: Path) -> None:
     write(tmp_path / "x.jsonl", row("a", "sport"), row("b", "positive"))
     with pytest.raises(ModelError, match=r"line 2: label 'positive' is no topic") as caught:
