@@ -14,17 +14,15 @@ from typing import TYPE_CHECKING, Final, Self
 import psutil
 import structlog
 
-from streams.cancellation import end_tasks
-from streams.embedded import broker, search, triton
-from streams.embedded.addresses import point_at
+from streams.embedded import broker
+from streams.embedded.backend import Backend
 from streams.embedded.feeder import Feeder
 from streams.embedded.journal import Journal, JournalIntake
 from streams.embedded.keeper import Keeper
 from streams.embedded.membership import forget_members
-from streams.embedded.ports import HOST, free_ports
 from streams.embedded.process import Child, ChildSpec, ChildState, ChildStatus
+from streams.embedded.programs import Programs
 from streams.embedded.runtime import StackInfo, find_stack, lock_folder, records, remove_stack, sweep, write_stack
-from streams.embedded.worker import worker_spec
 from streams.errors import BellwetherError, StackError
 from streams.topics import ensure_topics
 
@@ -33,13 +31,12 @@ if TYPE_CHECKING:
 
     from filelock import FileLock
 
-    from streams.settings import AgentName, Settings
+    from streams.settings import Settings
 
 __all__ = ["START_PATIENCE", "Stack", "StackInfo", "find_stack"]
 
 _log = structlog.get_logger(__name__)
 
-_ALL_AGENTS: Final[tuple[AgentName, ...]] = ("score", "index", "watch", "notify")
 START_PATIENCE: Final = 15.0  # seconds that a start which is cancelled may take: it stops everything again
 _DRAIN_SECONDS: Final = 3.0
 _STOP_SECONDS: Final = 7.5
@@ -58,8 +55,8 @@ class Stack:
         on_status: called in the event loop whenever a child changed.
 
     Attributes:
-        settings: the effective settings; once started, they point at the children.
-        scorer: what scores: ``triton``, ``onnx`` or ``noop``.
+        programs: how its children are run, and where their files are.
+        broker, search, triton, worker: the children.
     """
 
     def __init__(
@@ -72,17 +69,14 @@ class Stack:
         triton_repository: Path | None = None,
         on_status: Callable[[list[ChildStatus]], None] | None = None,
     ) -> None:
-        data = settings.embedded.data.expanduser().absolute()
-        enrich = settings.enrich if entities is None else settings.enrich.model_copy(update={"entities": entities})
-        self._wanted = settings.scoring.backend
-        self.settings = settings.model_copy(
-            update={"embedded": settings.embedded.model_copy(update={"data": data}), "enrich": enrich, "journal": data / "journal.db"}
+        self.programs = Programs(
+            settings,
+            entities=entities,
+            worker_command=worker_command,
+            extra_worker_env=extra_worker_env,
+            triton_repository=triton_repository,
         )
-        self._data = data
-        self._logs = data / "logs"
-        self._worker_command = None if worker_command is None else [str(part) for part in worker_command]
-        self._extra_worker_env = dict(extra_worker_env or {})
-        self._repository = triton_repository or triton.REPOSITORY
+        self._data = self.programs.data
         self._on_status = on_status
         self._lock: FileLock | None = None
         self._journal: Journal | None = None
@@ -92,22 +86,27 @@ class Stack:
         self._state = "stopped"
         self._given_up = asyncio.Event()
         self._failure: StackError | None = None
-        self._fallback: asyncio.Task[None] | None = None
         self.broker = Child(
             "broker", self._broker_spec, before_restart=self._broker_down, after_restart=self._broker_up, changed=self._changed
         )
         self.search = Child(
-            "search", self._search_spec, before_restart=self._search_down, after_restart=self._search_up, changed=self._changed
+            "search", self.programs.search, before_restart=self._search_down, after_restart=self._search_up, changed=self._changed
         )
-        self.triton = Child("triton", self._triton_spec, before_restart=self._triton_down, changed=self._changed)
-        self.worker = Child("worker", self._worker_spec, before_restart=self._worker_down, changed=self._changed)
+        self.triton = Child("triton", self.programs.triton, before_restart=self._triton_down, changed=self._changed)
+        self.worker = Child("worker", self.programs.worker, before_restart=self._worker_down, changed=self._changed)
         self._children = (self.broker, self.search, self.triton, self.worker)
+        self._backend = Backend(self.programs, self.triton, self.worker)
+
+    @property
+    def settings(self) -> Settings:
+        """The effective settings; once started, they point at the children."""
+        return self.programs.settings
 
     @property
     def journal(self) -> Journal:
         """The journal of the folder; may be asked before the start and after the stop, too."""
         if self._journal is None:
-            self._journal = Journal(self._data / "journal.db")
+            self._journal = Journal(self.programs.journal)
         return self._journal
 
     @property
@@ -141,18 +140,17 @@ class Stack:
         self._lock = lock_folder(self._data)
         try:
             await asyncio.to_thread(sweep, self._data)
-            triton.clear_shared_memory(self._data / "triton")
+            self.programs.clear_shared_memory()
             # How the search server of the last run ended is not known: what it may have lost is fed again.
             await asyncio.to_thread(self.journal.reopen)
-            self._choose_ports()
+            self.programs.choose_ports()
             self._state = "starting"
             self._changed()
             await self._start_servers()
             await self.worker.start()
-            url = self.settings.search.url
             self._feeder = Feeder(self.journal, self.settings, on_failure=self._broke_down)
             self._feeder.start()
-            self._keeper = Keeper(self.journal, self._data / "search" / search.DATA_FILE, url, on_failure=self._broke_down)
+            self._keeper = Keeper(self.journal, self.programs.index, self.settings.search.url, on_failure=self._broke_down)
             self._keeper.start()
         except BaseException:
             await self.stop()
@@ -200,8 +198,7 @@ class Stack:
                 await self._finish_under_way()
             except BellwetherError as error:
                 _log.warning("stopping without finishing what is under way", error=str(error))
-        if self._fallback is not None:
-            await end_tasks(self._fallback)
+        await self._backend.stop()
         await asyncio.gather(*(child.release() for child in self._children))
         for part in (self._feeder, self._keeper):
             if part is not None:
@@ -222,7 +219,7 @@ class Stack:
         self._close()
 
     def _close(self) -> None:
-        triton.clear_shared_memory(self._data / "triton")
+        self.programs.clear_shared_memory()
         if self._journal is not None:
             self._journal.close()
             self._journal = None
@@ -255,21 +252,8 @@ class Stack:
             if child is not self.triton and child.failure is not None:
                 raise child.failure
 
-    def _choose_ports(self) -> None:
-        kafka, search_port, http, grpc, metrics, worker_metrics = free_ports(6)
-        self._triton_ports = triton.TritonPorts(http, grpc, metrics)
-        self._search_port = search_port
-        pointed = point_at(
-            self.settings,
-            kafka=f"{HOST}:{kafka}",
-            search=f"http://{HOST}:{search_port}",
-            triton=f"{HOST}:{grpc}",
-            metrics_port=self.settings.worker.metrics_port or worker_metrics,
-        )
-        self.settings = pointed.model_copy(update={"worker": pointed.worker.model_copy(update={"agents": _ALL_AGENTS})})
-
     async def _start_servers(self) -> None:
-        outcomes = await asyncio.gather(self._start_broker(), self.search.start(), self._start_triton(), return_exceptions=True)
+        outcomes = await asyncio.gather(self._start_broker(), self.search.start(), self._backend.start(), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
@@ -278,46 +262,8 @@ class Stack:
         await self.broker.start()
         await asyncio.to_thread(ensure_topics, self.settings)
 
-    async def _start_triton(self) -> None:
-        backend = self._wanted
-        if backend in {"onnx", "noop"}:
-            self.triton.note(ChildState.OFF, f"not needed: scoring.backend is {backend}")
-            return
-        off = self.settings.embedded.triton == "off"
-        reason = "embedded.triton is off" if off else await asyncio.to_thread(triton.available, self._repository)
-        if reason is None:
-            try:
-                await self.triton.start()
-            except StackError as error:
-                if backend == "triton":
-                    raise
-                self._score_in_worker(ChildState.FAILED, error.message)
-            else:
-                self._score_with("triton")
-        elif backend == "triton":
-            raise StackError(
-                f"scoring.backend is triton, but {reason}", mend="BELLWETHER_SCORING__BACKEND=auto scores in the worker instead"
-            )
-        else:
-            self._score_in_worker(ChildState.OFF, reason)
-
-    def _score_with(self, backend: str) -> None:
-        self.settings = self.settings.model_copy(update={"scoring": self.settings.scoring.model_copy(update={"backend": backend})})
-
-    def _score_in_worker(self, state: ChildState, reason: str) -> None:
-        _log.warning("scoring in the worker instead of Triton", reason=reason)
-        self._score_with("onnx")
-        self.triton.note(state, f"scoring in the worker instead: {reason}")
-
-    async def _triton_given_up(self) -> None:
-        """Triton will not stay up: the worker scores by itself from now on."""
-        await self.worker.stop()
-        self._score_in_worker(ChildState.FAILED, self.triton.status.detail)
-        self.worker.start_soon()
-
     def _broker_spec(self) -> ChildSpec:
-        spec = broker.broker_spec(int(self.settings.kafka.bootstrap_servers.rpartition(":")[2]), self._logs)
-        return dataclasses.replace(spec, outgrown=self._broker_outgrown)
+        return dataclasses.replace(self.programs.broker(), outgrown=self._broker_outgrown)
 
     def _broker_outgrown(self, pid: int) -> str | None:
         """The embedded broker never forgets a message: it is begun anew when it is large and nothing is on its way."""
@@ -326,16 +272,6 @@ class Stack:
             if held > self.settings.embedded.broker_memory_mb and not self.journal.backlog():
                 return f"held {held} MB of messages that had all ended their way, and is begun anew"
         return None
-
-    def _search_spec(self) -> ChildSpec:
-        return search.search_spec(self._search_port, self._data / "search", self._logs)
-
-    def _triton_spec(self) -> ChildSpec:
-        return triton.triton_spec(self.settings, self._triton_ports, self._data / "triton", self._logs, self._repository)
-
-    def _worker_spec(self) -> ChildSpec:
-        ready = self._data / "worker-ready.json"
-        return worker_spec(self.settings, ready, self._logs, command=self._worker_command, extra_env=self._extra_worker_env)
 
     async def _broker_down(self, _: Child) -> None:
         """Its log is gone, and with it every position that the worker holds."""
@@ -351,7 +287,7 @@ class Stack:
         self.worker.start_soon()
 
     async def _triton_down(self, _: Child) -> None:
-        triton.clear_shared_memory(self._data / "triton")
+        self.programs.clear_shared_memory()
 
     async def _worker_down(self, _: Child) -> None:
         if self.broker.status.state == ChildState.UP:
@@ -376,8 +312,7 @@ class Stack:
         if self._state == "up":
             if any(child.failure is not None for child in self._children if child is not self.triton):
                 self._given_up.set()
-            if self.triton.failure is not None and self._wanted == "auto" and self._fallback is None:
-                self._fallback = asyncio.create_task(self._triton_given_up(), name="score without Triton")
+            self._backend.check()
         write_stack(self._info())
         if self._on_status is not None:
             self._on_status(self.status())
@@ -393,7 +328,7 @@ class Stack:
             search=self.settings.search.url,
             triton=self.settings.triton.url if self.scorer == "triton" else None,
             scorer=self.scorer,
-            journal=self._data / "journal.db",
+            journal=self.programs.journal,
             metrics_port=self.settings.worker.metrics_port,
             children=records(self._children),
         )

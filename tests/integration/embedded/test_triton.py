@@ -76,7 +76,7 @@ async def test_it_serves_text_comes_back_after_kill_and_leaves_nothing(lab: Any,
     found = find_stack(settings.embedded.data)
     assert found is not None
     assert found.triton == stack.settings.triton.url
-    assert await _upper(stack._triton_ports.http, "zürich") == "ZÜRICH"
+    assert await _upper(stack.programs.triton_ports.http, "zürich") == "ZÜRICH"
 
     pid = lab.pid(stack, "triton")
     process = psutil.Process(pid)
@@ -88,7 +88,7 @@ async def test_it_serves_text_comes_back_after_kill_and_leaves_nothing(lab: Any,
 
     os.kill(pid, signal.SIGKILL)
     await lab.until(lambda: lab.child(stack, "triton").state == "up" and lab.pid(stack, "triton") != pid)
-    assert await _upper(stack._triton_ports.http, "back") == "BACK"
+    assert await _upper(stack.programs.triton_ports.http, "back") == "BACK"
     assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in family)
     await stack.stop()
     assert set(Path("/dev/shm").glob("bellwether_*")) <= regions
