@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
         student: Annotated[list[Path] | None, typer.Option(help="Model folder of a student, cheapest first; may be repeated.")] = None,
         data: DataOption = None,
         lost: Annotated[float, typer.Option(help="Points of macro-F1 that may be lost, sentiment and topic each.", min=0)] = 0.5,
-        rows: Annotated[int, typer.Option(help="Dev rows of a labelled set of the mix.", min=10)] = 800,
+        rows: Annotated[int, typer.Option(help="Dev rows of a labelled set of the mix, at most.", min=10)] = 2_000,
         unlabelled: Annotated[int, typer.Option(help="Stream texts from which it learns when to ask the encoder.", min=0)] = 8_000,
         timed: Annotated[int, typer.Option(help="Texts that speed is measured on.", min=50)] = 1_200,
         rounds: Annotated[int, typer.Option(help="Speed is the best of so many.", min=1)] = 3,

@@ -30,6 +30,7 @@ __all__ = [
     "judge",
     "labels_of",
     "measured",
+    "mixed",
 ]
 
 #: No probability reaches it: a stage with this threshold is not asked at all.
@@ -39,13 +40,13 @@ NEVER = 1.01
 ASKED = 1.005
 
 #: Candidates of a threshold: this many quantiles of the confidences that occur.
-CANDIDATES = 25
+CANDIDATES = 20
 
 #: Points of macro-F1 that may be lost (below nought: must be gained): one cascade of the curve for each.
 BUDGETS = (-1.0, -0.5, -0.25, 0.0, 0.15, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 
 #: Standard errors of the points lost that are added to them where a cascade is chosen: what is lost on other texts will be another number.
-CAUTION = 0.25
+CAUTION = 1.0
 _DRAWS = 200
 
 #: Shares of the whole encoder's time that a point of macro-F1 is worth while the ground is explored, from careful to careless.
@@ -123,44 +124,49 @@ def labels_of(rows: int, labelled: Sequence[Example]) -> NDArray[np.int64]:
     return labels
 
 
-def best_blend(first: Scores, encoder: Scores, labelled: Sequence[Example]) -> tuple[float, float]:
+def best_blend(first: Scores, later: Scores, labelled: Sequence[Example]) -> tuple[float, float]:
     """The shares of the first stage, of :data:`BLENDS`, whose :func:`models.cascade.plan.blended` answers have the highest macro-F1."""
     labels = labels_of(len(first.sentiment), labelled)
     found: dict[str, float] = dict.fromkeys(TASKS, 0.0)
     for number, task in enumerate(TASKS):
         rows = np.flatnonzero(labels[number] >= 0)
         if len(rows):
-            mixed = [getattr(blended(encoder, first, (share, share)), task)[rows].argmax(axis=1) for share in BLENDS]
+            answers = [getattr(blended(later, first, (share, share)), task)[rows].argmax(axis=1) for share in BLENDS]
             # Where two are equal the smaller share is taken.
-            found[task] = BLENDS[int(np.argmax([_macro_f1(one, labels[number, rows]) for one in mixed]))]
+            found[task] = BLENDS[int(np.argmax([_macro_f1(one, labels[number, rows]) for one in answers]))]
     return found["sentiment"], found["topic"]
+
+
+def mixed(scores: Sequence[Scores], blends: Sequence[tuple[float, float]]) -> list[Scores]:
+    """What each stage says with its share of the first one, ``blends`` being those of the later ones; none: ``scores`` as they are."""
+    return [scores[0], *(blended(one, scores[0], share) for one, share in zip(scores[1:], blends, strict=True))] if blends else list(scores)
 
 
 def judge(
     scores: Sequence[Scores],
     labelled: Sequence[Example],
-    blend: tuple[float, float] = (0.0, 0.0),
-    learned: NDArray[np.float32] | None = None,
+    blends: Sequence[tuple[float, float]] = (),
+    learned: Sequence[NDArray[np.float32]] = (),
     weight: NDArray[np.float32] | None = None,
     *,
     stand_in: bool = False,
 ) -> Judged:
     """``scores`` of each stage for the ``labelled`` rows and, behind them, any number of rows without label.
 
-    ``learned`` ``[tasks, n]``: confidence of the first stage, by default the probability of its best class. ``weight``: of
-    :class:`Judged`, by default 1 each. ``stand_in``: for a task without a single label the encoder's answers count as right, so that
-    no threshold is chosen as if nothing could be lost.
+    ``blends``: share of the first stage in what each later one says, by default none. ``learned``: confidence ``[tasks, n]`` of each stage
+    before the last, by default the probability of its best class. ``weight``: of :class:`Judged`, by default 1 each. ``stand_in``: for a
+    task without a single label the encoder's answers count as right, so that no threshold is chosen as if nothing could be lost.
     """
     rows = len(scores[0].sentiment)
     alone = np.array([getattr(scores[-1], task).argmax(axis=1) for task in TASKS], np.int64)
     labels = labels_of(rows, labelled)
     if stand_in:
         labels = np.where((labels >= 0).any(axis=1, keepdims=True), labels, alone)
-    stages = [*scores[:-1], blended(scores[-1], scores[0], blend)]
+    stages = mixed(scores, blends)
     probabilities = [[np.asarray(getattr(one, task)) for task in TASKS] for one in stages]
     confidence = np.array([[part.max(axis=1) for part in one] for one in probabilities], np.float32)
-    if learned is not None:
-        confidence[0] = learned
+    for number, one in enumerate(learned):
+        confidence[number] = one
     return Judged(
         confidence,
         np.array([[part.argmax(axis=1) for part in one] for one in probabilities], np.int64),

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from models.artifact import Artifact
 from models.cascade.deferral import Deferral, confidence, costs, cross_fitted
-from models.cascade.fitting import BUDGETS, NEVER, Fitted, Judged, Thresholds, best_blend, cautious, fit_thresholds, judge, labels_of
+from models.cascade.fitting import BUDGETS, NEVER, Fitted, Judged, Thresholds, best_blend, cautious, fit_thresholds, judge, labels_of, mixed
 from models.cascade.mix import NewsMix
-from models.cascade.plan import Plan, Scorer, Stage, Temperatures, answer, blended, file_digest, open_stage
+from models.cascade.plan import Plan, Scorer, Stage, Temperatures, answer, file_digest, open_stage
 from models.cascade.sharpness import answer_temperatures
 from models.inference import Encoder, Scores
 from models.progress import Progress
@@ -57,10 +57,10 @@ class Point:
 class CascadeReport:
     """``alone``: each stage by itself, the encoder last; ``curve``: cascades from careful to careless; ``chosen``: the one in the plan.
 
-    ``fitted_on`` (with a label), ``learned_on`` (without), ``held_out``, ``stream``, ``timed``: texts. ``learned``: whether the first
-    stage's confidence is. ``blend``: share of the first stage in the encoder's answer. ``stream_share``: of the stream texts that each
-    stage of the chosen one answers. ``most``: points of macro-F1 the chosen one might lose on the rows it was
-    fitted on, and ``lost_on_fit`` what it lost there.
+    ``fitted_on`` (with a label), ``learned_on`` (without), ``held_out``, ``stream``, ``timed``: texts. ``learned``: whether the stages'
+    confidence is. ``blends``: share of the first stage in what each later one says, the encoder last. ``stream_share``: of the stream
+    texts that each stage of the chosen one answers. ``most``: points of macro-F1 the chosen one might lose on the rows it was fitted on,
+    and ``lost_on_fit`` what it lost there.
     """
 
     model_id: str
@@ -70,7 +70,7 @@ class CascadeReport:
     chosen: Point
     most: float
     lost_on_fit: Mapping[str, float]
-    blend: tuple[float, float]
+    blends: Sequence[tuple[float, float]]
     learned: bool
     stream_share: Sequence[float]
     fitted_on: int
@@ -129,12 +129,17 @@ def _point(name: str, held: Judged, thresholds: Thresholds, documents: float) ->
 
 
 def _gates(
-    files: Sequence[StageFile], scorers: Sequence[Scorer], thresholds: Thresholds, learned: Deferral | None
+    files: Sequence[StageFile],
+    scorers: Sequence[Scorer],
+    thresholds: Thresholds,
+    learned: Sequence[Deferral],
+    blends: Sequence[tuple[float, float]],
 ) -> list[tuple[Stage, Scorer]]:
-    """The stages that are asked at all; what was ``learned`` is the first one's."""
+    """The stages that are asked at all."""
+    deferrals: Sequence[Deferral | None] = learned or [None] * len(files)
     return [
-        (Stage(file.name, file.path.name, file_digest(file.path), *pair, deferral=learned if number == 0 else None), scorer)
-        for number, (file, scorer, pair) in enumerate(zip(files, scorers, thresholds, strict=True))
+        (Stage(file.name, file.path.name, file_digest(file.path), *pair, deferral=deferral, blend=blend), scorer)
+        for file, scorer, pair, deferral, blend in zip(files, scorers, thresholds, deferrals, [(0.0, 0.0), *blends[:-1]], strict=True)
         if max(pair) < NEVER
     ]
 
@@ -162,32 +167,32 @@ def _weights(lengths: NDArray[np.int64], labelled: int) -> NDArray[np.float32]:
 class _Fitting:
     """The cascades of one kind of confidence, from careful to careless; ``best``: the fastest that is not likely to lose too much."""
 
-    deferral: Deferral | None
+    deferrals: Sequence[Deferral]
     curve: Sequence[Fitted]
     best: Fitted
 
 
-def _fit(judged: Judged, seconds: Sequence[float], most: float, deferral: Deferral | None) -> _Fitting:
+def _fit(judged: Judged, seconds: Sequence[float], most: float, deferrals: Sequence[Deferral] = ()) -> _Fitting:
     curve = fit_thresholds(judged, seconds, (*BUDGETS, most))
     # Where no cascade is safe enough, the one that loses least is.
     safe = [one for one in curve if cautious(judged, one) <= most] or [min(curve, key=lambda one: one.worst)]
-    return _Fitting(deferral, curve, min(safe, key=lambda one: one.time))
+    return _Fitting(deferrals, curve, min(safe, key=lambda one: one.time))
 
 
-def _temperatures(fit: Judged, scores: Sequence[Scores], blend: tuple[float, float], thresholds: Thresholds) -> Temperatures:
-    """Those of the stages that are asked at all, and of the encoder's blended answers."""
-    found = answer_temperatures([*scores[:-1], blended(scores[-1], scores[0], blend)], fit.stage(thresholds), fit.labels)
+def _temperatures(fit: Judged, answers: Sequence[Scores], thresholds: Thresholds) -> Temperatures:
+    """Those of the ``answers`` of the stages that are asked at all, and of the encoder's."""
+    found = answer_temperatures(answers, fit.stage(thresholds), fit.labels)
     return (*(pair for pair, limits in zip(found, thresholds, strict=False) if max(limits) < NEVER), found[-1])
 
 
 def build_cascade(
     artifact: Artifact, files: Sequence[StageFile], mix: NewsMix, *, most: float, timed: int, rounds: int, threads: int, progress: Progress
 ) -> tuple[Plan, CascadeReport]:
-    """Fit the blend, the first stage's confidence and the thresholds of ``files`` before the encoder of ``artifact``, and measure.
+    """Fit the blends, the confidence and the thresholds of ``files`` before the encoder of ``artifact``, and measure.
 
     All is chosen on ``mix.fit`` and ``mix.choosing`` for at most ``most`` points of macro-F1 lost (sentiment and topic each), standard
-    errors included (:func:`models.cascade.fitting.cautious`), and reported on ``mix.held_out`` and ``mix.stream``. The first stage's
-    confidence is its probability or what is learned from the encoder's answers, whichever makes the faster cascade. A stage that does not
+    errors included (:func:`models.cascade.fitting.cautious`), and reported on ``mix.held_out`` and ``mix.stream``. The confidence of
+    the stages is their probability or what is learned from the encoder's answers, whichever makes the faster cascade. A stage that does not
     pay is left out of the plan.
 
     Raises:
@@ -207,37 +212,38 @@ def build_cascade(
         scores = [_scored(scorer, texts, name, progress) for name, scorer in singles.items()]
         fit_rows, chooses = len(mix.fit), slice(len(mix.fit) + len(mix.choosing))
         known = [_cut(one, chooses) for one in scores]
-        blend = best_blend(_cut(scores[0], slice(fit_rows)), _cut(scores[-1], slice(fit_rows)), mix.fit)
+        blends = [best_blend(_cut(known[0], slice(fit_rows)), _cut(one, slice(fit_rows)), mix.fit) for one in known[1:]]
+        answers = mixed(known, blends)
         weights = _weights(np.array([len(ids) for ids in encoder.tokenize(texts[chooses])], np.int64), fit_rows)
-        cost = costs(known[0], blended(known[-1], known[0], blend), labels_of(fit_rows, mix.fit))
-        enough = chooses.stop >= LEAST
-        deferral, learned = cross_fitted(known[0], cost, texts[chooses], progress) if enough else (None, None)
+        labels, enough = labels_of(fit_rows, mix.fit), chooses.stop >= LEAST
+        taught = [cross_fitted(one, costs(one, answers[-1], labels), texts[chooses], progress) for one in answers[:-1]] if enough else []
+        deferrals, learned = [deferral for deferral, _ in taught], [found for _, found in taught]
         timing = mix.timed(timed)
         pace = speeds(singles, timing, 1, progress)
         progress("choosing thresholds", 0, 1)
         seconds = [1 / pace[name] for name in names]
-        plain = _fit(judge(known, mix.fit, blend, weight=weights, stand_in=True), seconds, most, None)
-        taught = _fit(judge(known, mix.fit, blend, learned, weights, stand_in=True), seconds, most, deferral) if enough else plain
-        fitted = min(plain, taught, key=lambda one: one.best.time)
-        temperatures = _temperatures(
-            judge(known, mix.fit, blend, None if fitted.deferral is None else learned), known, blend, fitted.best.thresholds
-        )
+        plain = _fit(judge(known, mix.fit, blends, weight=weights, stand_in=True), seconds, most)
+        wise = _fit(judge(known, mix.fit, blends, learned, weights, stand_in=True), seconds, most, deferrals) if enough else plain
+        fitted = min(plain, wise, key=lambda one: one.best.time)
+        choosing = judge(known, mix.fit, blends, learned if fitted.deferrals else ())
+        temperatures = _temperatures(choosing, answers, fitted.best.thresholds)
         tried = _distinct(fitted.curve)
-        cascades = {name: _gates(files, scorers[:-1], one.thresholds, fitted.deferral) for name, one in tried.items()}
-        runs = {name: _cascade(gates, encoder.score, blend) for name, gates in cascades.items()}
+        cascades = {name: _gates(files, scorers[:-1], one.thresholds, fitted.deferrals, blends) for name, one in tried.items()}
+        runs = {name: _cascade(gates, encoder.score, blends[-1]) for name, gates in cascades.items()}
         documents = speeds({**singles, **runs}, timing, rounds, progress)
     rest = [_cut(one, slice(chooses.stop, None)) for one in scores]
-    held = judge(rest, mix.held_out, blend, confidence(rest[0], texts[chooses.stop :], fitted.deferral))
+    sure = [confidence(one, texts[chooses.stop :], known) for one, known in zip(mixed(rest, blends), fitted.deferrals, strict=False)]
+    held = judge(rest, mix.held_out, blends, sure)
     curve = [_point(name, held, one.thresholds, documents[name]) for name, one in tried.items()]
     bare = judge(rest, mix.held_out)
     alone = [_point(name, bare, _alone(number, len(names)), documents[name]) for number, name in enumerate(names)]
     chosen = next(point for point in curve if point.thresholds == fitted.best.thresholds)
     languages = tuple(sorted({one.lang for one in mix.fit}))
-    plan = Plan(artifact.model_id, tuple(stage for stage, _ in cascades[chosen.name]), blend, languages, temperatures)
+    plan = Plan(artifact.model_id, tuple(stage for stage, _ in cascades[chosen.name]), blends[-1], languages, temperatures)
     lost = {task: round(value, 2) for task, value in fitted.best.lost.items()}
     shares = _share(held.stage(chosen.thresholds)[len(mix.held_out) :], len(names))
     counts = (len(mix.fit), len(mix.choosing), len(mix.held_out), len(mix.stream), len(timing))
-    made = (blend, fitted.deferral is not None, shares, *counts, encoder.threads)
+    made = (blends, bool(fitted.deferrals), shares, *counts, encoder.threads)
     return plan, CascadeReport(artifact.model_id, names, alone, curve, chosen, most, lost, *made)
 
 

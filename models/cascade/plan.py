@@ -50,8 +50,8 @@ __all__ = [
 
 PLAN = "cascade.json"
 STATIC = "static.npz"
-#: Of what stands in :data:`PLAN`; the first had no deferral and did not name its version.
-VERSION = 2
+#: Of what stands in :data:`PLAN`; the first had no deferral and did not name its version, the second no blend of a stage.
+VERSION = 3
 MEND = "fit the cascade anew with `bellwether models cascade`"
 
 #: Texts to scores, rows in their order.
@@ -66,7 +66,8 @@ class Stage:
     """A model in ``file`` of the artifact that answers when its confidence reaches both thresholds, each from 0 to 1.
 
     A ``.npz`` file is a :class:`models.students.static_model.StaticModel`, an ``.onnx`` file a graph like the artifact's own.
-    The confidence is the calibrated probability, or what ``deferral`` makes of the scores.
+    The confidence is the calibrated probability, or what ``deferral`` makes of the scores. ``blend``: share of the first stage in what
+    this one says, for sentiment and topic; nought for the first itself.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Stage:
     sentiment: float
     topic: float
     deferral: Deferral | None = None
+    blend: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -102,17 +104,17 @@ class Staged(NamedTuple):
 
 
 def sure(scores: Scores, stage: Stage, texts: Sequence[str]) -> NDArray[np.bool_]:
-    """Which rows of ``scores``, those of ``texts``, reach both thresholds of ``stage``."""
+    """Which rows of ``scores``, those of ``texts`` with the stage's blend, reach both thresholds of ``stage``."""
     thresholds = np.array([stage.sentiment, stage.topic], np.float32)
     enough: NDArray[np.bool_] = (confidence(scores, texts, stage.deferral) >= thresholds[:, None]).all(axis=0)
     return enough
 
 
-def blended(encoder: Scores, first: Scores, blend: tuple[float, float]) -> Scores:
-    """The encoder's probabilities with a share ``blend`` (sentiment, topic) of the first stage's; the embedding is the encoder's."""
+def blended(later: Scores, first: Scores, blend: tuple[float, float]) -> Scores:
+    """The probabilities of a ``later`` stage with a share ``blend`` (sentiment, topic) of the first one's; the embedding is the later's."""
     sentiment, topic = (np.float32(share) for share in blend)
-    mixed = encoder.sentiment + sentiment * (first.sentiment - encoder.sentiment)
-    return Scores(mixed, encoder.topic + topic * (first.topic - encoder.topic), encoder.embedding)
+    mixed = later.sentiment + sentiment * (first.sentiment - later.sentiment)
+    return Scores(mixed, later.topic + topic * (first.topic - later.topic), later.embedding)
 
 
 def tempered(scores: Scores, number: int, temperatures: Temperatures) -> Scores:
@@ -130,9 +132,9 @@ def answer(
     blend: tuple[float, float] = (0.0, 0.0),
     temperatures: Temperatures = (),
 ) -> Staged:
-    """Ask each of ``gates`` about what those before it left, and ``last`` about the rest, whose answer is :func:`blended`.
+    """Ask each of ``gates`` about what those before it left, and ``last`` about the rest; what they say is :func:`blended` with the first.
 
-    Whether a stage is sure is judged by its own scores, and what it answers is :func:`tempered`.
+    Whether a stage is sure is judged before its answers are :func:`tempered`.
     """
     stage = np.full(len(texts), len(gates), np.int64)
     waiting = np.arange(len(texts))
@@ -142,8 +144,9 @@ def answer(
         given = [texts[row] for row in waiting]
         scores = scorer(given)
         first = first or scores
-        if gate is None:
-            scores = blended(scores, Scores(*(part[waiting] for part in first)), blend)
+        share = blend if gate is None else gate.blend
+        if number and any(share):
+            scores = blended(scores, Scores(*(part[waiting] for part in first)), share)
         answered = np.ones(len(waiting), np.bool_) if gate is None else sure(scores, gate, given)
         whole = whole or Scores(*(np.zeros((len(texts), part.shape[1]), np.float32) for part in scores))
         stage[waiting[answered]] = number
@@ -179,9 +182,15 @@ def _deferral(raw: Any) -> Deferral | None:
     return Deferral((sentiment, topic), (first, second))
 
 
+def _pair(raw: Any) -> tuple[float, float]:
+    """One number for sentiment and one for topic."""
+    sentiment, topic = raw
+    return float(sentiment), float(topic)
+
+
 def _temperatures(raw: Any, stages: int) -> Temperatures:
     """The temperatures of the answers of ``stages`` stages, the encoder among them, as ``cascade.json`` has them."""
-    pairs = tuple((float(sentiment), float(topic)) for sentiment, topic in raw)
+    pairs = tuple(map(_pair, raw))
     if pairs and (len(pairs) != stages or not all(one > 0 for pair in pairs for one in pair)):
         raise ValueError("the temperatures are not a pair above 0 for each stage and the encoder")
     return pairs
@@ -208,13 +217,13 @@ def read_plan(artifact: Artifact) -> Plan:
                 float(one["sentiment"]),
                 float(one["topic"]),
                 _deferral(one.get("deferral")),
+                _pair(one.get("blend", (0.0, 0.0))),
             )
             for one in raw["stages"]
         )
-        sentiment, topic = raw["blend"]
         languages = tuple(str(language) for language in raw.get("languages", ()))
         temperatures = _temperatures(raw.get("temperatures", ()), len(stages) + 1)
-        plan = Plan(str(raw["model_id"]), stages, (float(sentiment), float(topic)), languages, temperatures)
+        plan = Plan(str(raw["model_id"]), stages, _pair(raw["blend"]), languages, temperatures)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} is no plan of a cascade: {error!r}", mend=MEND) from error
     if plan.model_id != artifact.model_id:

@@ -39,7 +39,9 @@ def to_markdown(report: CascadeReport) -> str:
 def facts(report: CascadeReport) -> str:
     """What the table of :func:`to_markdown` was measured on, in sentences."""
     shares = " / ".join(f"{100 * one:.0f}" for one in report.stream_share)
-    sentiment, topic = report.blend
+    blends = ", ".join(
+        f"{sentiment:.2f} and {topic:.2f} ({name})" for name, (sentiment, topic) in zip(report.names[1:], report.blends, strict=True)
+    )
     on_fit = ", ".join(f"{task} {points:+.2f}" for task, points in report.lost_on_fit.items())
     told = [
         f"Model `{report.model_id}`, {report.threads} threads, {report.timed:,} timed texts, half of them of streams.",
@@ -47,8 +49,8 @@ def facts(report: CascadeReport) -> str:
         f"Macro-F1 and *lost*, points against the encoder alone (a minus is a gain), are of {report.held_out:,} other dev rows,",
         f"*answered by* is of these and {report.stream:,} other stream texts: {' / '.join(report.names)}.",
         f"Of these stream texts alone the chosen cascade answers {shares} %.",
-        f"The first stage's confidence is {'learned' if report.learned else 'its probability'};",
-        f"its share in the encoder's answer is {sentiment:.2f} for sentiment and {topic:.2f} for topic.",
+        f"The confidence of a stage is {'learned' if report.learned else 'its probability'};",
+        f"the share of the first one in what a later one says of sentiment and topic is {blends}.",
         f"Chosen for {report.most:g} points lost at most, it is {report.faster:.1f} times the encoder.",
         f"On the rows it was chosen on it lost: {on_fit}.",
     ]

@@ -117,7 +117,7 @@ def test_scores_are_judged_row_by_row_and_rows_behind_the_labelled_have_no_label
     learned = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]], np.float32)
     stood_in = judge([scores, scores], [first], stand_in=True)
     assert stood_in.labels.tolist() == [[2, -1, -1], [0, 1, 0]], "no label tells of topics"
-    told = judge([scores, scores], [first, second], learned=learned)
+    told = judge([scores, scores], [first, second], learned=[learned])
     assert np.array_equal(told.confidence[0], learned)
     assert np.array_equal(told.confidence[1], one.confidence[1])
 
@@ -133,8 +133,20 @@ def test_the_blend_is_the_share_that_errs_least_and_nought_where_it_gains_nothin
     assert topic == 0.0
     told = [Example(str(row), "en", "tnews_zh", "dev", "topic", (0,), tuple(range(12))) for row in range(10)]
     assert best_blend(first, encoder, told) == (0.0, 0.0)
-    one = judge([first, encoder], tone, (sentiment, topic))
+    one = judge([first, encoder], tone, [(sentiment, topic)])
     assert one.predicted[-1, 0].tolist() == [1] * 10
     assert one.alone[0].tolist() == [0, 1] * 5
     assert one.whole["sentiment"] < 100 == one.macro_f1(np.full(10, 1))["sentiment"]
     assert measured(one, ((ASKED, ASKED),), (0.1, 1.0)).time == pytest.approx(1.1), "asked for the blend's sake"
+
+
+def test_a_stage_between_is_judged_with_its_own_share_of_the_first() -> None:
+    def says(negative: float) -> Scores:
+        rest = (1 - negative) / 2
+        return Scores(np.array([[negative, rest, rest]], np.float32), np.array([[negative, 1 - negative]], np.float32), np.zeros((1, 1)))
+
+    one = judge([says(0.1), says(0.9), says(0.6)], [], [(0.5, 1.0), (0.0, 0.25)])
+    assert one.confidence[1, 0].tolist() == pytest.approx([0.5])
+    assert one.confidence[1, 1].tolist() == pytest.approx([0.9]), "nothing but the first one's topic"
+    assert one.predicted[:, 1, 0].tolist() == [1, 1, 1], "a quarter of the first one turns the last one's topic"
+    assert one.alone[:, 0].tolist() == [0, 0], "what is lost is against the last one by itself"

@@ -45,6 +45,18 @@ def test_the_encoders_answer_is_blended_with_that_of_the_first_stage_for_the_sam
     assert staged.scores.sentiment.sum(1) == pytest.approx(1, abs=1e-6)
 
 
+def test_a_stage_between_gives_the_blended_answer_and_is_sure_by_it() -> None:
+    texts = ["0.1 0.95 0.5", "0.5 0.9 0.5"]
+    calls: list[list[str]] = []
+    between = dataclasses.replace(stage(0.85, 0.85), blend=(0.1, 0.0))
+    staged = answer([(stage(0.99, 0.99), scorer(0, calls)), (between, scorer(1, calls))], scorer(2, calls), texts)
+    assert staged.stage.tolist() == [1, 1]
+    assert staged.scores.sentiment[:, 0].tolist() == pytest.approx([0.9 * 0.95 + 0.1 * 0.1, 0.9 * 0.9 + 0.1 * 0.5])
+    assert staged.scores.topic[:, 0].tolist() == pytest.approx([0.95, 0.9])
+    stricter = dataclasses.replace(between, sentiment=0.94)
+    assert answer([(stage(0.99, 0.99), scorer(0, calls)), (stricter, scorer(1, calls))], scorer(2, calls), texts).stage.tolist() == [2, 2]
+
+
 def stage(sentiment: float, topic: float, name: str = "static") -> Stage:
     return Stage(name, f"{name}.npz", "0" * 64, sentiment, topic)
 
@@ -132,6 +144,18 @@ def test_a_learned_confidence_is_read_back_and_a_plan_of_the_first_version_has_n
     del gate["deferral"]
     write(artifact, stages=[gate], version=1)
     assert read_plan(artifact).stages[0].deferral is None
+
+
+def test_the_blend_of_a_stage_is_read_back_and_a_plan_of_the_second_version_has_none(artifact: Artifact) -> None:
+    gate = dataclasses.asdict(dataclasses.replace(stage(0.8, 0.7), sha256=file_digest(artifact.root / "static.npz"), blend=(0.25, 0.5)))
+    write(artifact, stages=[gate])
+    assert read_plan(artifact).stages[0].blend == (0.25, 0.5)
+    del gate["blend"]
+    write(artifact, stages=[gate], version=2)
+    assert read_plan(artifact).stages[0].blend == (0.0, 0.0)
+    write(artifact, stages=[gate | {"blend": [0.5]}])
+    with pytest.raises(ModelError, match="no plan of a cascade"):
+        read_plan(artifact)
 
 
 def test_a_plan_of_a_later_version_or_with_half_a_deferral_is_refused(artifact: Artifact) -> None:

@@ -31,7 +31,7 @@ def report() -> CascadeReport:
         curve[1],
         0.5,
         {"sentiment": 0.3, "topic": 0.1},
-        (0.4, 0.15),
+        [(0.4, 0.15)],
         True,
         [0.7, 0.3],
         50,
@@ -61,7 +61,7 @@ def test_the_facts_name_what_it_was_chosen_and_measured_on(report: CascadeReport
         "50 labelled dev rows and 30 stream",
         "answers 70 / 30 %",
         "is learned",
-        "0.40 for sentiment",
+        "0.40 and 0.15 (encoder)",
         "4.0 times",
         "+0.30",
     ):
