@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import tomllib
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -145,11 +146,20 @@ def read_rows(path: Path) -> Iterator[Row]:
     if not path.is_file():
         raise ModelError(f"no such set: {path}", mend="give the folder that holds train/ and benchmark/ with --data")
     with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
+        numbered = enumerate(lines, start=1)
+        while True:
+            try:
+                number, line = next(numbered)
+            except StopIteration:
+                return
+            except (OSError, UnicodeDecodeError, EOFError, zlib.error) as error:
+                raise ModelError(f"cannot read {path}: {error}", mend="fetch the set again") from error
             try:
                 record = json.loads(line)
             except json.JSONDecodeError as error:
                 raise ModelError(f"{path.name}, line {number}: not JSON ({error.msg})", mend="fetch the set again") from error
+            if not isinstance(record, dict):
+                raise ModelError(f"{path.name}, line {number}: not a JSON object", mend="fetch the set again")
             yield Row(*(_field(record, name, path, number) for name in ("text", "label", "lang", "source", "split")))
 
 

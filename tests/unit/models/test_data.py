@@ -111,3 +111,18 @@ def test_examples_are_unique_and_certain(pairs: list[tuple[str, str]]) -> None:
     assert len({example.text for example in made}) == len(made)
     for example in made:
         assert {SENTIMENT_LABELS.index(label) for text, label in pairs if text == example.text} == {example.label}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("x.jsonl", b"[1]\n", r"x\.jsonl, line 1: not a JSON object"),
+        ("x.jsonl", b"\xff\xfe\n", r"cannot read .*x\.jsonl"),
+        ("x.jsonl.gz", b"no gzip", r"cannot read .*x\.jsonl\.gz"),
+    ],
+)
+def test_a_set_that_is_damaged_is_named(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ModelError, match=said) as caught:
+        list(read_rows(tmp_path / name))
+    assert caught.value.mend == "fetch the set again"
