@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import json
 import shutil
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.live import Live
 
 from streams.commands.options import Config, Set, read_settings
@@ -162,6 +161,7 @@ async def _run(settings: Settings, screen: _Lines, *, once: bool) -> Summary | N
 
 def _close(summary: Summary | None, screen: _Lines, settings: Settings, *, kept: bool, as_json: bool, picture: Path | None) -> int:
     """Print what came out; gives the exit status."""
+    from streams.live.picture import to_svg
     from streams.live.view import render, render_summary
 
     console = Console()
@@ -172,7 +172,8 @@ def _close(summary: Summary | None, screen: _Lines, settings: Settings, *, kept:
             console.print(f"stopped before the newswire was through; {_what_is_kept(settings, kept=kept)}", highlight=False, soft_wrap=True)
         return 130
     if picture is not None:
-        _save(picture, [*([render(screen.last)] if screen.last is not None else []), render_summary(summary)])
+        screens = [*([render(screen.last)] if screen.last is not None else []), render_summary(summary)]
+        picture.write_text(to_svg(screens, title="bellwether demo"), encoding="utf-8")
     if as_json:
         typer.echo(json.dumps(summary.to_json(), ensure_ascii=False))
     else:
@@ -202,10 +203,3 @@ def _addresses(settings: Settings) -> Addresses | None:
     if stack is None:
         return None
     return Addresses(stack.search, settings.search.index_prefix, stack.kafka, str(stack.data), program())
-
-
-def _save(picture: Path, parts: list[RenderableType]) -> None:
-    canvas = Console(record=True, width=126, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    for part in parts:
-        canvas.print(part)
-    picture.write_text(canvas.export_svg(title="bellwether demo"), encoding="utf-8")
