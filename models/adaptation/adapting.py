@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.adaptation.choice import Held, estimate, folds
-from models.adaptation.decay import Decay
 from models.adaptation.graph import ServedModel
 from models.adaptation.labels import Labels, resolve_classes
 from models.adaptation.problem import Outcome, make_problem, related, solve
 from models.adaptation.replay import Replay
 from models.adaptation.replay_making import compute_features
-from models.adaptation.writing import Adapted, earlier_within, write_adapted
+from models.adaptation.writing import Adapted, decay_record, earlier_within, extended_replay, write_adapted
 from models.artifact import Artifact
 from models.calibration.temperature import softmax
 from models.errors import ModelError
@@ -26,7 +24,7 @@ from models.inference import Runner
 from models.progress import Progress
 from models.training.heads import Head
 
-__all__ = ["Adaptation", "adapt"]
+__all__ = ["Adaptation", "adapt", "demand_gain", "faithful", "held_record", "unused"]
 
 #: How far the written graph's probabilities may lie from those that were fitted.
 TOLERANCE = 2e-3
@@ -52,13 +50,12 @@ class Adaptation:
     held: Mapping[str, Held]
 
 
-def _group(name: str, rows: int, before: float, after: float) -> dict[str, Any]:
-    return {"name": name, "rows": rows, "before": round(before, 2), "after": round(after, 2)}
+def held_record(held: Mapping[str, Held]) -> dict[str, Any]:
+    """What ``training.json`` says of the held-out labels."""
+    return {name: {field: round(value, 1) for field, value in asdict(one).items()} for name, one in held.items()}
 
 
 def _record(labels: Labels, task: str, new: Sequence[str], outcome: Outcome, held: Mapping[str, Held]) -> dict[str, Any]:
-    decay: Decay = outcome.decay
-    whole = decay.whole
     return {
         "task": task,
         "rows": len(labels.rows),
@@ -68,19 +65,14 @@ def _record(labels: Labels, task: str, new: Sequence[str], outcome: Outcome, hel
         "setting": asdict(outcome.setting),
         "refused": [{**asdict(setting), "decayed": why} for setting, why in outcome.refused],
         "temperature": round(outcome.temperature, 4),
-        "held_out": {name: {field: round(value, 1) for field, value in asdict(one).items()} for name, one in held.items()},
+        "held_out": held_record(held),
         "held_out_ece": [round(value, 4) for value in outcome.calibration],
-        "old_texts": {
-            **_group("all", whole.rows, whole.before, whole.after),
-            "macro_f1": [round(value, 2) for value in decay.macro_f1],
-            "bounds": {name: round(value, 2) for name, value in decay.bounds.items()},
-            "groups": [_group(one.name, one.rows, one.before, one.after) for one in decay.groups],
-        },
+        "old_texts": decay_record(outcome.decay),
     }
 
 
-def _faithful(made: Artifact, task: str, head: Head, texts: Sequence[str], features: NDArray[np.float16]) -> None:
-    """Compare the written graph with what was fitted, on real text.
+def faithful(made: Artifact, task: str, head: Head, texts: Sequence[str], features: NDArray[np.float16], tolerance: float) -> None:
+    """Compare the written graph's probabilities with those that were fitted, on real text.
 
     Raises:
         ModelError: they differ.
@@ -89,8 +81,30 @@ def _faithful(made: Artifact, task: str, head: Head, texts: Sequence[str], featu
     with Runner(made.onnx_path, made.tokenizer_path, max_length=made.max_length, prefix=made.prefix) as runner:
         for rows, (found,) in runner.results(texts, [task]):
             gap = float(np.abs(found - expected[rows]).max())
-            if gap > TOLERANCE:
+            if gap > tolerance:
                 raise ModelError(f"{made.onnx_path} does not answer as fitted: {gap:.4f} apart", mend="report this as a defect")
+
+
+def unused(out: Path) -> None:
+    """Refuse to write over anything.
+
+    Raises:
+        ModelError: ``out`` is a file, or a folder that is not empty.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ModelError(f"{out} is there already", mend="name a folder that does not exist")
+
+
+def demand_gain(held: Mapping[str, Held]) -> None:
+    """Refuse what helps nobody.
+
+    Raises:
+        ModelError: no figure is better on the held-out labels.
+    """
+    if all(one.after <= one.before for one in held.values()):
+        one = held["macro_f1"]
+        message = f"refused: on held-out labels the adapted head is no better, macro-F1 {one.before:.1f} -> {one.after:.1f} %"
+        raise ModelError(message, mend="label more texts, and such that the model gets wrong today")
 
 
 def adapt(
@@ -117,8 +131,7 @@ def adapt(
     """
     artifact.verify()
     replay.belongs_to(artifact)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ModelError(f"{out} is there already", mend="name a folder that does not exist")
+    unused(out)
     known = artifact.labels(task)
     served = ServedModel(artifact.onnx_path)
     if task not in served.heads:
@@ -130,16 +143,18 @@ def adapt(
     problem = make_problem(task, served.heads[task], classes, places, features, replay, kin)
     outcome = solve(problem, folds(texts, problem.new.labels), progress)
     held = estimate(outcome.held, problem.new.base)
-    if all(one.after <= one.before for one in held.values()):
-        one = held["macro_f1"]
-        message = f"refused: on held-out labels the adapted head is no better, macro-F1 {one.before:.1f} -> {one.after:.1f} %"
-        raise ModelError(message, mend="label more texts, and such that the model gets wrong today")
+    demand_gain(held)
     new = classes[len(known) :]
     change = outcome.change
     head = replay.space.applied(served.heads[task], change.matrix, change.bias).at_temperature(outcome.temperature)
-    adapted = Adapted(task, head, classes, within or {}, outcome.temperature, _record(labels, task, new, outcome, held))
+    moved = "Encoder and other heads are those of the base, whose card and licence hold for them."
+    graph, record = served.with_heads({task: head}), _record(labels, task, new, outcome, held)
+    adapted = Adapted(task, graph, classes, within or {}, outcome.temperature, moved, record)
+
+    def finish(made: Artifact) -> Replay:
+        faithful(made, task, head, texts[:CHECKED_TEXTS], features[:CHECKED_TEXTS], TOLERANCE)
+        return extended_replay(replay, made, task, labels, features, places)
+
     progress("writing the model", 0, 1)
-    few = slice(CHECKED_TEXTS)
-    check = partial(_faithful, task=task, head=head, texts=texts[few], features=features[few])
-    made = write_adapted(artifact, served, out, adapted, replay, labels, features, places, check)
+    made = write_adapted(artifact, out, adapted, labels, finish)
     return Adaptation(made, new, len(texts), outcome, held)

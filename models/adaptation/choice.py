@@ -12,6 +12,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from models.adaptation.fitting import Change, NewRows, OldRows, Setting, fit_cha
 from models.evaluation.metrics import macro_f1
 from models.texts.mixture import normalised
 
-__all__ = ["PULLS", "Held", "HeldOut", "choose_pull", "estimate", "folds", "held_out"]
+__all__ = ["PULLS", "Choice", "Held", "HeldOut", "choose_pull", "estimate", "folds", "held_out"]
 
 #: From strong to weak: each fit starts from the one before.
 PULLS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
@@ -28,6 +29,8 @@ FOLDS = 5
 DRAWS = 1_000
 
 Floats = NDArray[np.float64]
+#: What is chosen among: a setting of the pull, or of how far adapters are trained.
+Choice = TypeVar("Choice")
 
 
 @dataclass(frozen=True)
@@ -41,21 +44,21 @@ class Held:
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """Logits ``[n, classes]`` of every row by heads that did not see it, for each setting."""
+class HeldOut(Generic[Choice]):
+    """Logits ``[n, classes]`` of every row by heads that did not see it, for each setting, from the most careful one on."""
 
-    logits: Mapping[Setting, Floats]
+    logits: Mapping[Choice, Floats]
     labels: NDArray[np.int64]
     universe: NDArray[np.bool_]
 
-    def losses(self, setting: Setting) -> Floats:
+    def losses(self, setting: Choice) -> Floats:
         """Negative log-likelihood of each row, among the classes that could have been said."""
         shut = self.logits[setting] + np.where(self.universe, 0.0, -np.inf)
         peak = shut.max(axis=1)
         total = peak + np.log(np.exp(shut - peak[:, None]).sum(axis=1))
         return np.asarray(total - shut[np.arange(len(self.labels)), self.labels])
 
-    def answers(self, setting: Setting) -> NDArray[np.int64]:
+    def answers(self, setting: Choice) -> NDArray[np.int64]:
         """The best class of each row, among those that could have been said."""
         return np.asarray((self.logits[setting] + np.where(self.universe, 0.0, -np.inf)).argmax(1))
 
@@ -97,13 +100,13 @@ def _best(losses: Floats) -> int:
     return int(np.flatnonzero(excess.mean(axis=1) <= error)[0])
 
 
-def choose_pull(held: HeldOut) -> Setting:
+def choose_pull(held: HeldOut[Choice]) -> Choice:
     """The setting to fit with."""
     settings = list(held.logits)
     return settings[_best(np.stack([held.losses(setting) for setting in settings]))]
 
 
-def estimate(held: HeldOut, base: Floats, *, seed: int = 0) -> dict[str, Held]:
+def estimate(held: HeldOut[Choice], base: Floats, *, seed: int = 0) -> dict[str, Held]:
     """Accuracy and macro-F1 of the adapted against the base head, as they are to be expected on new texts of this kind.
 
     Args:

@@ -1,8 +1,9 @@
-"""``bellwether models adapt`` and ``bellwether models replay``: a head for a user's own labels, and the old texts that hold it."""
+"""``bellwether models adapt`` and ``bellwether models replay``: a model for a user's own labels, and the old texts that hold it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,13 +15,24 @@ from models.artifact import DEFAULT_ARTIFACT, Artifact, load_artifact
 from models.command_line import ArtifactOption, CacheOption, errors, reported
 from models.data import LABELS, SENTIMENT_LABELS, find_data
 from models.encoder.pretrained import cache_folder
-from models.errors import ModelError
+from models.errors import ModelError, require
 from models.progress import Progress, shown_progress
 
 if TYPE_CHECKING:
     from models.adaptation.adapting import Adaptation
+    from models.adaptation.choice import Held
+    from models.adaptation.decay import Decay
+    from models.adaptation.encoder_adapting import EncoderAdaptation
+    from models.adaptation.old_texts import OldText
 
-__all__ = ["register"]
+__all__ = ["Method", "register"]
+
+
+class Method(StrEnum):
+    """What is moved."""
+
+    HEADS = "heads"
+    LORA = "lora"
 
 
 def _chosen_task(task: str | None, rows: Sequence[Labelled]) -> str:
@@ -64,24 +76,63 @@ def _replay(artifact: Artifact, given: Path | None, cache: Path, show: Progress)
     return replay.joined(old_rows(artifact, replay.space, list(replay.answers), texts, features))
 
 
+def _old_texts(artifact: Artifact, given: Path | None, show: Progress) -> list[OldText]:
+    """Old text of a data folder or of the user's own: where layers move, the numbers of a replay file say nothing."""
+    from models.adaptation.old_answers import MEND
+    from models.adaptation.old_texts import Quotas, choose_old, read_old, read_own
+
+    if given is None or given.suffix == ".npz":
+        message = "--method lora moves the layers below the heads, where a replay file has only what came out of them: it needs old text"
+        raise ModelError(message, mend=MEND)
+    if not given.exists():
+        raise ModelError(f"no old text at {given}", mend=MEND)
+    show("reading the old text", 0, 1)
+    if (given / "train").is_dir():
+        return choose_old(read_old(given), Quotas(), set(artifact.languages))
+    heads = {task: artifact.labels(task) for task in artifact.temperatures}
+    return choose_old(read_own(given, heads), Quotas(fit=400, check=2_000), set(artifact.languages))
+
+
 def _told(done: Adaptation, task: str) -> Iterator[str]:
-    outcome, decay = done.outcome, done.outcome.decay
+    outcome = done.outcome
     yield f"{task} head, {done.rows} texts, pull {outcome.setting.pull:g}, old texts weigh {outcome.setting.replay:g} times"
     if done.new:
         yield f"new classes: {'; '.join(done.new)}"
     for setting, why in outcome.refused:
         yield f"not taken: pull {setting.pull:g}, old texts {setting.replay:g} times: {why}"
-    for name, one in done.held.items():
+    yield from _told_held(done.held)
+    yield from _told_decay("old texts", outcome.decay)
+    yield f"{done.artifact.model_id} in {done.artifact.root}"
+
+
+def _told_of_layers(done: EncoderAdaptation, task: str) -> Iterator[str]:
+    how = f"{done.trial.steps} steps, {done.trial.share:g} of the adapters"
+    yield f"{task} head and the upper {done.layers} layers, {done.rows} texts, {how}"
+    if done.new:
+        yield f"new classes: {'; '.join(done.new)}"
+    for share, why in done.refused:
+        yield f"not taken: {share:g} of the adapters: {why}"
+    yield from _told_held(done.held)
+    for name, decay in done.decays.items():
+        drawn = ", labels drawn from the old model's own probabilities" if name in done.drawn else ""
+        yield from _told_decay(f"old texts, {name}{drawn}", decay)
+    yield f"{done.artifact.model_id} in {done.artifact.root}"
+
+
+def _told_held(held: Mapping[str, Held]) -> Iterator[str]:
+    for name, one in held.items():
         chance = "" if one.low > 0 or one.high < 0 else ", may be chance"
         figure = {"accuracy": "accuracy", "macro_f1": "macro-F1"}[name]
         yield f"held-out labels: {figure} {one.before:.1f} -> {one.after:.1f} % (difference {one.low:+.1f} to {one.high:+.1f}, 95%{chance})"
+
+
+def _told_decay(name: str, decay: Decay) -> Iterator[str]:
     whole = decay.whole
     first, second = decay.macro_f1
-    yield f"old texts: accuracy {whole.before:.2f} -> {whole.after:.2f} %, macro-F1 {first:.2f} -> {second:.2f} % ({whole.rows} rows)"
+    yield f"{name}: accuracy {whole.before:.2f} -> {whole.after:.2f} %, macro-F1 {first:.2f} -> {second:.2f} % ({whole.rows} rows)"
     for group in decay.groups:
         sides = f"{group.rows} rows, {group.lost} lost, {group.gained} gained"
         yield f"  {group.name}: {group.before:.1f} -> {group.after:.1f} % ({sides})"
-    yield f"{done.artifact.model_id} in {done.artifact.root}"
 
 
 def register(app: typer.Typer) -> None:
@@ -94,27 +145,34 @@ def register(app: typer.Typer) -> None:
         task: Annotated[str | None, typer.Option(help="sentiment, topic or event; by default what the labels look like.")] = None,
         artifact: ArtifactOption = DEFAULT_ARTIFACT,
         within: Annotated[list[str] | None, typer.Option(help="NEW=OLD: the new class is a part of this old one. May be repeated.")] = None,
-        replay: Annotated[Path | None, typer.Option(help="Old text: a replay file, or a folder of JSONL; by default the model's.")] = None,
+        method: Annotated[Method, typer.Option(help="What moves: a head, or (lora, needs old text) the upper layers too.")] = Method.HEADS,
+        replay: Annotated[
+            Path | None, typer.Option(help="Old text: a replay file, or JSONL in a file or folder; by default the model's file.")
+        ] = None,
         cache: CacheOption = None,
     ) -> None:
-        """Adapt a head to your labels: a new domain, or new topics. Refuses where an old language would decay by more than 0.5 points.
+        """Adapt a model to your labels: a new domain, or new topics. Refuses where an old language would decay by more than 0.5 points.
 
         Example: bellwether models adapt --labels desk.jsonl --within "central banks=economy, business and finance" --out my-model
         """
         from models.adaptation.adapting import adapt as run_adapt
 
         with reported(), shown_progress(errors) as show:
-            read = read_labels(labels)
-            chosen, inside, loaded, place = (
-                _chosen_task(task, read.rows),
-                _within(within or []),
-                load_artifact(artifact),
-                cache or cache_folder(),
-            )
-            done = run_adapt(loaded, read, chosen, out, _replay(loaded, replay, place, show), place, show, within=inside)
+            read, inside, loaded, place = read_labels(labels), _within(within or []), load_artifact(artifact), cache or cache_folder()
+            chosen = _chosen_task(task, read.rows)
+            if method is Method.LORA:
+                from models.adaptation.encoder_adapting import adapt_encoder
+
+                # Before minutes are spent on reading text.
+                require("torch")
+                moved = adapt_encoder(loaded, read, chosen, out, _old_texts(loaded, replay, show), place, show, within=inside)
+                told = _told_of_layers(moved, chosen)
+            else:
+                done = run_adapt(loaded, read, chosen, out, _replay(loaded, replay, place, show), place, show, within=inside)
+                told = _told(done, chosen)
         if read.dropped:
             typer.echo(f"{read.dropped} texts bear two different labels and were left out")
-        for line in _told(done, chosen):
+        for line in told:
             typer.echo(line)
 
     @app.command("replay")

@@ -82,17 +82,17 @@ def read_old(data: Path, leave_out: Set[str] = frozenset()) -> Iterator[OldText]
                 yield OldText(text, one.lang, one.source, one.split == "dev", {task: each.targets[0] for task, each in by_task.items()})
 
 
-def read_own(folder: Path, heads: Mapping[str, Sequence[str]]) -> Iterator[OldText]:
-    """Every row of a user's own ``.jsonl`` and ``.jsonl.gz`` files in ``folder``: ``text``, ``lang`` and, if known, ``label``.
+def read_own(place: Path, heads: Mapping[str, Sequence[str]]) -> Iterator[OldText]:
+    """Every row of a user's own ``.jsonl`` or ``.jsonl.gz`` file, or of all of a folder: ``text``, ``lang`` and, if known, ``label``.
 
     A label counts for every head of ``heads`` (head -> classes) that has a class of this name. One text in :data:`CHECKED` is to check on.
 
     Raises:
         ModelError: there is no such file, or a line is not an object with text and language.
     """
-    paths = sorted(folder.glob("*.jsonl*"))
+    paths = [place] if place.is_file() else sorted(place.glob("*.jsonl*"))
     if not paths:
-        raise ModelError(f"no .jsonl files in {folder}", mend=OWN)
+        raise ModelError(f"no .jsonl files in {place}", mend=OWN)
     named = {task: {name.casefold(): place for place, name in enumerate(classes)} for task, classes in heads.items()}
     for path in paths:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:

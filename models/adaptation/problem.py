@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.adaptation.choice import PULLS, HeldOut, choose_pull, held_out
+from models.adaptation.choice import PULLS, Choice, HeldOut, choose_pull, held_out
 from models.adaptation.decay import Decay, measure_decay
 from models.adaptation.fitting import Change, NewRows, OldRows, Setting, fit_change
 from models.adaptation.replay import Replay
@@ -17,7 +17,7 @@ from models.errors import ModelError
 from models.progress import Progress
 from models.training.heads import Head
 
-__all__ = ["STRONGER", "Kin", "Outcome", "Problem", "make_problem", "related", "solve"]
+__all__ = ["MEND", "STRONGER", "Kin", "Outcome", "Problem", "calibrated", "make_problem", "related", "solve", "universe_of"]
 
 #: Where the first fit has decayed: (how many times the pull, weight of the old texts), tried in turn.
 STRONGER = ((1.0, 64.0), (3.0, 64.0), (10.0, 256.0), (100.0, 256.0))
@@ -95,10 +95,19 @@ class Outcome:
     change: Change
     setting: Setting
     decay: Decay
-    held: HeldOut
+    held: HeldOut[Setting]
     refused: Sequence[tuple[Setting, str]]
     temperature: float
     calibration: tuple[float, float]
+
+
+def universe_of(task: str, classes: Sequence[str], places: Sequence[int]) -> NDArray[np.bool_]:
+    """Which of ``classes`` the labels could have said, bool ``[classes]``."""
+    universe = np.ones(len(classes), np.bool_)
+    if task == "sentiment" and "neutral" not in {classes[place] for place in places}:
+        # A file of two classes says nothing about the third, as with the two-class sets that the model was trained on.
+        universe[list(classes).index("neutral")] = False
+    return universe
 
 
 def make_problem(
@@ -110,10 +119,6 @@ def make_problem(
         ModelError: the replay rows have no labels for ``task``.
     """
     known = len(head.bias)
-    universe = np.ones(len(classes), np.bool_)
-    if task == "sentiment" and "neutral" not in {classes[place] for place in places}:
-        # A file of two classes says nothing about the third, as with the two-class sets that the model was trained on.
-        universe[list(classes).index("neutral")] = False
     answers = replay.answers.get(task)
     labelled = np.zeros(len(replay), np.bool_) if answers is None else replay.check & (answers >= 0)
     if answers is None or not labelled.any() or replay.check.all():
@@ -123,7 +128,12 @@ def make_problem(
         coordinates = replay.coordinates(chosen)
         return OldRows(coordinates, replay.space.logits(head, coordinates)[:, :known])
 
-    new = NewRows(replay.space.coordinates(features), head.logits(features).astype(np.float64), np.array(places, np.int64), universe)
+    new = NewRows(
+        replay.space.coordinates(features),
+        head.logits(features).astype(np.float64),
+        np.array(places, np.int64),
+        universe_of(task, classes, places),
+    )
     outermost = kin.measured[answers[labelled].astype(np.int64)]
     return Problem(new, rows(~replay.check), rows(labelled), outermost, replay.langs[labelled], kin, task == "sentiment")
 
@@ -163,15 +173,27 @@ def solve(problem: Problem, fold: NDArray[np.int64], progress: Progress) -> Outc
     return Outcome(change, setting, decay, held, refused, *_calibrated(problem, held, setting, change))
 
 
-def _calibrated(problem: Problem, held: HeldOut, setting: Setting, change: Change) -> tuple[float, tuple[float, float]]:
-    """One temperature for the held-out labels and the labelled old texts together, and the calibration error on the former."""
+def _calibrated(problem: Problem, held: HeldOut[Setting], setting: Setting, change: Change) -> tuple[float, tuple[float, float]]:
+    """:func:`calibrated` for the head that ``change`` makes."""
+    old = change.logits(problem.check.coordinates, problem.check.base)
+    return calibrated(problem.kin, held, setting, problem.new.base, old, problem.labels)
+
+
+def calibrated(
+    kin: Kin, held: HeldOut[Choice], setting: Choice, base: Floats, old: Floats, labels: NDArray[np.int64]
+) -> tuple[float, tuple[float, float]]:
+    """One temperature for the held-out labels and the labelled old texts together, and the calibration error on the former.
+
+    Args:
+        base: logits of the held-out labels by the base head.
+        old, labels: the changed head's logits of old texts, and the outermost class of each.
+    """
     shut = np.where(held.universe, 0.0, -np.inf)
-    parts = set(np.flatnonzero(problem.kin.measured != np.arange(len(problem.kin.measured))).tolist())
-    outer = np.isin(problem.labels, [int(problem.kin.measured[part]) for part in parts])
-    old = change.logits(problem.check.coordinates, problem.check.base)[~outer]
-    certain = np.concatenate([old, held.logits[setting]]) if held.universe.all() else old
-    labels = np.concatenate([problem.labels[~outer], held.labels]) if held.universe.all() else problem.labels[~outer]
-    temperature = fit_temperature(certain, labels)
-    base = softmax(problem.new.base + shut[: problem.new.base.shape[1]])
+    parts = set(np.flatnonzero(kin.measured != np.arange(len(kin.measured))).tolist())
+    outer = np.isin(labels, [int(kin.measured[part]) for part in parts])
+    certain = np.concatenate([old[~outer], held.logits[setting]]) if held.universe.all() else old[~outer]
+    known = np.concatenate([labels[~outer], held.labels]) if held.universe.all() else labels[~outer]
+    temperature = fit_temperature(certain, known)
+    before = softmax(base + shut[: base.shape[1]])
     after = softmax((held.logits[setting] + shut) / temperature)
-    return temperature, (expected_calibration_error(base, held.labels), expected_calibration_error(after, held.labels))
+    return temperature, (expected_calibration_error(before, held.labels), expected_calibration_error(after, held.labels))

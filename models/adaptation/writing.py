@@ -14,15 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.adaptation.graph import ServedModel
+from models.adaptation.decay import Decay
 from models.adaptation.labels import Labels
 from models.adaptation.replay import REPLAY_FILE, Replay
 from models.artifact import CALIBRATION, Artifact, load_artifact
 from models.encoder.pretrained import file_sha256
 from models.errors import ModelError
-from models.training.heads import Head
 
-__all__ = ["Adapted", "earlier_within", "extended_replay", "write_adapted"]
+__all__ = ["Adapted", "decay_record", "earlier_within", "extended_replay", "write_adapted"]
 
 #: One in so many of the new texts joins the rows that later adaptations are measured on; the others hold the head.
 CHECKED = 4
@@ -30,17 +29,33 @@ CHECKED = 4
 
 @dataclass(frozen=True)
 class Adapted:
-    """What is written: ``head`` at its temperature, ``classes`` in the order of its output, ``within``: new class -> class around it.
+    """What is written: ``graph`` in bytes, ``classes`` in the order of the head's output, ``within``: new class -> class around it.
 
-    ``record``: what the card and ``training.json`` say of the adaptation.
+    ``moved``: what became of encoder and heads, in words. ``record``: what the card and ``training.json`` say of the adaptation.
     """
 
     task: str
-    head: Head
+    graph: bytes
     classes: Sequence[str]
     within: Mapping[str, str]
     temperature: float
+    moved: str
     record: Mapping[str, Any]
+
+
+def _group(name: str, rows: int, before: float, after: float) -> dict[str, Any]:
+    return {"name": name, "rows": rows, "before": round(before, 2), "after": round(after, 2)}
+
+
+def decay_record(decay: Decay) -> dict[str, Any]:
+    """What ``training.json`` says of old texts."""
+    whole = decay.whole
+    return {
+        **_group("all", whole.rows, whole.before, whole.after),
+        "macro_f1": [round(value, 2) for value in decay.macro_f1],
+        "bounds": {name: round(value, 2) for name, value in decay.bounds.items()},
+        "groups": [_group(one.name, one.rows, one.before, one.after) for one in decay.groups],
+    }
 
 
 def _config(artifact: Artifact) -> dict[str, Any]:
@@ -95,8 +110,7 @@ def _card(artifact: Artifact, model_id: str, adapted: Adapted) -> str:
         f"# {model_id.split('/', maxsplit=1)[0]}",
         "",
         f"Model id `{model_id}`: `{artifact.model_id}` with its {adapted.task} head adapted to {record['rows']} labelled texts "
-        f"(file SHA-256 `{record['labels_sha256'][:16]}…`) by `bellwether models adapt`. Encoder and other heads are those of the base, "
-        "whose card and licence hold for them.",
+        f"(file SHA-256 `{record['labels_sha256'][:16]}…`) by `bellwether models adapt`. {adapted.moved}",
         "",
         f"Classes, in order: {'; '.join(adapted.classes)}.",
         *([f"New: {'; '.join(record['new_classes'])}."] if record["new_classes"] else []),
@@ -118,20 +132,11 @@ def _card(artifact: Artifact, model_id: str, adapted: Adapted) -> str:
     return "\n".join(lines)
 
 
-def write_adapted(
-    artifact: Artifact,
-    served: ServedModel,
-    out: Path,
-    adapted: Adapted,
-    replay: Replay,
-    labels: Labels,
-    features: NDArray[np.float16],
-    places: Sequence[int],
-    check: Callable[[Artifact], None],
-) -> Artifact:
-    """Write the folder ``out``, whole or not at all, and load it. ``check`` sees the finished folder before it gets its name.
+def write_adapted(artifact: Artifact, out: Path, adapted: Adapted, labels: Labels, finish: Callable[[Artifact], Replay]) -> Artifact:
+    """Write the folder ``out``, whole or not at all, and load it.
 
-    A cascade's first stage is left behind: it would answer as before the adaptation.
+    ``finish`` sees the finished folder before it gets its name, and gives its replay rows. A cascade's first stage is left behind: it
+    would answer as before the adaptation.
 
     Raises:
         ModelError: the folder cannot be written.
@@ -142,7 +147,7 @@ def write_adapted(
         with TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as place:
             folder = Path(place) / out.name
             folder.mkdir()
-            (folder / "model.onnx").write_bytes(served.with_heads({adapted.task: adapted.head}))
+            (folder / "model.onnx").write_bytes(adapted.graph)
             shutil.copyfile(artifact.tokenizer_path, folder / "tokenizer.json")
             digests = {name: file_sha256(folder / name) for name in ("model.onnx", "tokenizer.json")}
             base_digest = artifact.sha256["model.onnx"]
@@ -168,8 +173,7 @@ def write_adapted(
             (folder / "training.json").write_text(training, encoding="utf-8")
             (folder / "README.md").write_text(_card(artifact, model_id, adapted), encoding="utf-8")
             made = load_artifact(folder)
-            extended_replay(replay, made, adapted.task, labels, features, places).save(folder / REPLAY_FILE)
-            check(made)
+            finish(made).save(folder / REPLAY_FILE)
             if out.exists():
                 out.rmdir()
             folder.rename(out)

@@ -12,11 +12,14 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from models.encoder.quantization import ROW_LIMIT
 from models.errors import require
 
-__all__ = ["DOWN", "UP", "adapters", "merged"]
+__all__ = ["DOWN", "UP", "adapters", "dithers", "merged", "rounded"]
 
 DOWN, UP = ".lora_a", ".lora_b"
+#: How near to 0 and 1 a threshold of rounding may come: a weight that lies on a level, but for the last bit, stays there.
+MARGIN = 0.01
 
 
 def adapters(weights: Mapping[str, Any], rank: int, seed: int = 17) -> dict[str, Any]:
@@ -38,3 +41,27 @@ def adapters(weights: Mapping[str, Any], rank: int, seed: int = 17) -> dict[str,
 def merged(weight: Any, values: Mapping[str, Any], name: str, scale: float) -> Any:
     """``weight`` with the adapter that ``values`` hold for ``name``."""
     return weight + scale * (values[name + UP] @ values[name + DOWN])
+
+
+def dithers(weights: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """A threshold of rounding for every element of the matrices in ``weights``, even between 0 and 1: the same for the same ``seed``."""
+    torch = require("torch")
+    chance = torch.Generator().manual_seed(seed)
+    matrices = {name: weight for name, weight in weights.items() if weight.ndim == 2}
+    return {name: torch.rand(weight.shape, generator=chance) * (1 - 2 * MARGIN) + MARGIN for name, weight in matrices.items()}
+
+
+def rounded(weight: Any, dither: Any) -> Any:
+    """``weight`` ``[out, in]`` on the levels of :func:`models.encoder.quantization.quantize_rows`, with ``dither`` for its threshold.
+
+    Weights that were read back from an int8 graph lie on these levels already. An adapter moves most of them by a part of a step, and
+    rounding to the nearest level would take the whole adapter back. Dithered (Roberts 1962), a weight that moved by a fifth of a step
+    changes its level in one place of five, and sums over a row are kept. Gradients pass as if nothing had been rounded (Bengio et al.
+    2013, arXiv:1308.3432), so what is trained is what is served.
+    """
+    torch = require("torch")
+    with torch.no_grad():
+        scale = weight.abs().amax(1, keepdim=True) / ROW_LIMIT
+        scale = torch.where(scale == 0, 1.0, scale)
+        error = torch.floor(weight / scale + dither).clamp(-ROW_LIMIT, ROW_LIMIT) * scale - weight
+    return weight + error

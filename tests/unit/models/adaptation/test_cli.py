@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import json
 import random
 from pathlib import Path
@@ -136,3 +137,20 @@ def test_the_replay_file_is_made_from_a_data_folder(place: Path) -> None:
     code, said = run(place, "replay", "--data", str(place / "data"), "--out", str(place / "rows.npz"), "--leave-out", "umsub")
     assert code == 1
     assert "no set is called umsub" in said
+
+
+def test_moving_layers_without_the_extra_says_how_to_get_it(place: Path) -> None:
+    if importlib.util.find_spec("torch") is not None:
+        pytest.skip("the extra 'train' is installed")
+    code, said = run(place, "adapt", "--labels", str(place / "desk.jsonl"), "--out", str(place / "desk"), "--method", "lora")
+    assert code == 1
+    assert "'torch' is not installed" in said
+    assert "pip install 'bellwether[train]'" in said
+    assert not (place / "desk").exists()
+
+
+def test_a_method_that_is_none_is_refused(place: Path) -> None:
+    code, said = run(place, "adapt", "--labels", str(place / "desk.jsonl"), "--out", str(place / "desk"), "--method", "all")
+    assert code == 2
+    assert "heads" in said
+    assert "lora" in said

@@ -100,3 +100,14 @@ def test_own_text_that_cannot_be_read_is_named(tmp_path: Path, line: str) -> Non
 def test_a_folder_without_text_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no \.jsonl files"):
         list(read_own(tmp_path, {}))
+
+
+def test_own_text_may_be_one_file_without_any_label(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl.gz"
+    path.write_bytes(gzip.compress(b"".join(json.dumps({"text": f"text {n}", "lang": "nl"}).encode() + b"\n" for n in range(200))))
+    (tmp_path / "other.jsonl").write_text("not read")
+    found = list(read_own(path, {"sentiment": ("negative", "neutral", "positive")}))
+    assert len(found) == 200
+    assert {one.lang for one in found} == {"nl"}
+    assert not any(one.answers for one in found)
+    assert 20 < sum(one.check for one in found) < 90
