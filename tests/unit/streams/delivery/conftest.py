@@ -204,11 +204,6 @@ class Post:
         await self.dispatcher.open()
         await self.dispatcher.start(self.bury)
 
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
-            while not condition():
-                await asyncio.sleep(0.005)
-
     async def idle(self) -> None:
         """Until nothing is due or under way."""
         await asyncio.sleep(0.05)

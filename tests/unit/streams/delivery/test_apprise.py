@@ -58,24 +58,24 @@ async def test_one_that_is_not_taken_may_be_later_and_no_secret_is_shown(receive
 
 async def test_one_that_hangs_is_left_in_time_and_blocks_nothing(receiver: Any, make_alert: Make) -> None:
     async def hangs(request: web.Request, body: bytes) -> web.Response:
-        await asyncio.sleep(3)
+        await asyncio.sleep(30)
         return web.Response()
 
     receiver.answer = hangs
-    sending = sender(address(receiver), timeout=0.4)
+    sending = sender(address(receiver), timeout=1)
     began, ticks = time.monotonic(), 0
 
     async def tick() -> None:
         nonlocal ticks
         while True:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.01)
             ticks += 1
 
     ticking = asyncio.create_task(tick())
     with pytest.raises(TransientError):
         await sending.send(make_alert(), "msg-1")
     ticking.cancel()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
     assert ticks > 5, "the loop goes on meanwhile"
     await sending.close()
 

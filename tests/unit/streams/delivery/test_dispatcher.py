@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from waiting import until
 
 from streams.delivery.channels import read_channels
 from streams.delivery.schedule import STANDARD_WAITS
@@ -26,7 +27,7 @@ async def test_an_alert_reaches_its_channel_at_once_and_leaves_the_outbox(
 ) -> None:
     box = await post({"default": webhook(receiver)})
     assert await box.dispatcher.enqueue(make_alert(), "alerts-0-1") == []
-    await box.until(lambda: box.count("delivered") == 1)
+    await until(lambda: box.count("delivered") == 1)
     assert receiver.ids == [f"{make_alert().id}-0-firing"]
     assert box.outbox.size("default") == 0
     await box.idle()
@@ -53,12 +54,12 @@ async def test_the_schedule_of_the_standard_under_one_id(post: MakePost, receive
     box = await post({"default": webhook(receiver)})
     await box.dispatcher.enqueue(make_alert(), "alerts-0-7")
     for tries, wait in enumerate(STANDARD_WAITS, start=1):
-        await box.until(lambda tries=tries: box.count("retry") == tries)
+        await until(lambda tries=tries: box.count("retry") == tries)
         box.clock.turn(wait - 1)
         await box.idle()
         assert len(receiver.requests) == tries, "not before its time"
         box.clock.turn(1)
-    await box.until(lambda: box.letters != [])
+    await until(lambda: box.letters != [])
     assert len(receiver.requests) == 10
     assert len(set(receiver.ids)) == 1
     assert len({body for _, _, body in receiver.requests}) == 1
@@ -77,7 +78,7 @@ async def test_retry_after_is_honoured_and_bounded_and_holds_the_whole_channel(
     receiver.answers = [(429, {"Retry-After": asked})]
     box = await post({"default": webhook(receiver)})
     await box.dispatcher.enqueue(make_alert(1), "o")
-    await box.until(lambda: box.count("retry") == 1)
+    await until(lambda: box.count("retry") == 1)
     if waited > 5:
         await box.dispatcher.enqueue(make_alert(2), "o")
         await box.idle()
@@ -86,7 +87,7 @@ async def test_retry_after_is_honoured_and_bounded_and_holds_the_whole_channel(
     await box.idle()
     assert len(receiver.requests) == 1
     box.clock.turn(1)
-    await box.until(lambda: len(receiver.requests) == (3 if waited > 5 else 2))
+    await until(lambda: len(receiver.requests) == (3 if waited > 5 else 2))
 
 
 async def test_a_resolved_never_overtakes_its_firing_and_others_pass(
@@ -95,13 +96,13 @@ async def test_a_resolved_never_overtakes_its_firing_and_others_pass(
     receiver.answers = [500]
     box = await post({"default": webhook(receiver)})
     await box.dispatcher.enqueue(make_alert(1), "o")
-    await box.until(lambda: box.count("retry") == 1)
+    await until(lambda: box.count("retry") == 1)
     await box.dispatcher.enqueue(make_alert(1, "resolved"), "o")
     await box.dispatcher.enqueue(make_alert(2), "o")
-    await box.until(lambda: box.count("delivered") == 1)
+    await until(lambda: box.count("delivered") == 1)
     assert receiver.ids[-1] == f"{make_alert(2).id}-0-firing"
     box.clock.turn(5)
-    await box.until(lambda: box.count("delivered") == 3)
+    await until(lambda: box.count("delivered") == 3)
     assert receiver.ids[-2:] == [f"{make_alert(1).id}-0-firing", f"{make_alert(1).id}-1-resolved"]
 
 
@@ -120,7 +121,7 @@ async def test_a_dead_and_a_slow_receiver_delay_nobody_else(
     )
     for number in range(20):
         await box.dispatcher.enqueue(make_alert(number, channels=("dead", "slow", "well")), "o")
-    await box.until(lambda: box.count("delivered", "well") == 20)
+    await until(lambda: box.count("delivered", "well") == 20)
     assert box.count("delivered", "slow") == 0
     assert len(slow.requests) <= 4
 
@@ -132,7 +133,7 @@ async def test_redirects_are_refused_and_never_followed(
     receiver.answers = [(status, {"Location": f"{receiver.url}/elsewhere"})]
     box = await post({"default": webhook(receiver, url=f"{receiver.url}/hook")})
     await box.dispatcher.enqueue(make_alert(), "o")
-    await box.until(lambda: box.letters != [])
+    await until(lambda: box.letters != [])
     assert [path for path, _, _ in receiver.requests] == ["/hook"]
     assert box.letters[0].reason == "webhook.refused"
     assert "redirect" in box.letters[0].detail
@@ -145,7 +146,7 @@ async def test_a_refusal_is_a_letter_and_no_second_call(
     receiver.answers = [status]
     box = await post({"default": webhook(receiver)})
     await box.dispatcher.enqueue(make_alert(), "o")
-    await box.until(lambda: box.letters != [])
+    await until(lambda: box.letters != [])
     box.clock.turn(1e6)
     await box.idle()
     assert (box.letters[0].reason, len(receiver.requests)) == ("webhook.refused", 1)
@@ -157,14 +158,14 @@ async def test_410_switches_the_channel_off_until_it_leads_elsewhere(
     receiver.answers = [500, 410]
     box = await post({"default": webhook(receiver)})
     await box.dispatcher.enqueue(make_alert(1), "o")
-    await box.until(lambda: box.count("retry") == 1)
+    await until(lambda: box.count("retry") == 1)
     await box.dispatcher.enqueue(make_alert(1, "resolved"), "o")
     box.clock.turn(5)
-    await box.until(lambda: len(box.letters) == 2)
+    await until(lambda: len(box.letters) == 2)
     assert {letter.reason for letter in box.letters} == {"webhook.gone"}, "what waited goes with it"
     assert any("410" in line["event"] and line["log_level"] == "error" for line in quiet)
     await box.dispatcher.enqueue(make_alert(2), "o")
-    await box.until(lambda: box.count("disabled") == 1)
+    await until(lambda: box.count("disabled") == 1)
     assert len(receiver.requests) == 2
     await box.dispatcher.close()
 
@@ -175,7 +176,7 @@ async def test_410_switches_the_channel_off_until_it_leads_elsewhere(
 
     moved = await post({"default": webhook(receiver, url=f"{receiver.url}/new")}, box.store)
     await moved.dispatcher.enqueue(make_alert(4), "o")
-    await moved.until(lambda: moved.count("delivered") == 1)
+    await until(lambda: moved.count("delivered") == 1)
     assert not [name for name in await moved.store.load() if name.startswith("delivery-off|")]
 
 
@@ -185,11 +186,11 @@ async def test_after_a_kill_it_goes_on_where_it_was_and_nothing_twice(
     receiver.answers = [204, 500, 500]
     box = await post({"default": webhook(receiver)})
     await box.dispatcher.enqueue(make_alert(1), "o")
-    await box.until(lambda: box.count("delivered") == 1)
+    await until(lambda: box.count("delivered") == 1)
     await box.dispatcher.enqueue(make_alert(2), "o")
-    await box.until(lambda: box.count("retry") == 1)
+    await until(lambda: box.count("retry") == 1)
     box.clock.turn(5)
-    await box.until(lambda: box.count("retry") == 2)
+    await until(lambda: box.count("retry") == 2)
     await box.idle()
     await box.dispatcher.close()  # a kill would leave the same store: everything in it was saved before it was done
 
@@ -201,7 +202,7 @@ async def test_after_a_kill_it_goes_on_where_it_was_and_nothing_twice(
     await again.idle()
     assert len(receiver.requests) == 3, "five minutes after the second attempt"
     again.clock.turn(1)
-    await again.until(lambda: again.count("delivered") == 1)
+    await until(lambda: again.count("delivered") == 1)
     assert receiver.ids.count(f"{make_alert(1).id}-0-firing") == 1
 
 
@@ -211,7 +212,7 @@ async def test_a_channel_that_does_not_exist_is_a_letter_and_the_others_have_it(
     box = await post({"ops": webhook(receiver)})
     [letter] = await box.dispatcher.enqueue(make_alert(channels=("ops", "nobody")), "alerts-0-3")
     assert (letter.reason, letter.origin) == ("webhook.unknown_channel", "alerts-0-3")
-    await box.until(lambda: box.count("delivered", "ops") == 1)
+    await until(lambda: box.count("delivered", "ops") == 1)
 
 
 async def test_too_many_make_the_oldest_a_letter(post: MakePost, receiver: Any, webhook: Fields, make_alert: Make) -> None:
@@ -220,7 +221,7 @@ async def test_too_many_make_the_oldest_a_letter(post: MakePost, receiver: Any, 
     letters = []
     for number in range(6):
         letters += await box.dispatcher.enqueue(make_alert(number), f"alerts-0-{number}")
-        await box.until(lambda number=number: box.count("retry") == number + 1)
+        await until(lambda number=number: box.count("retry") == number + 1)
     assert [(letter.reason, letter.origin) for letter in letters] == [("webhook.overflow", f"alerts-0-{number}") for number in range(3)]
     assert box.count("overflow") == 3
     assert box.outbox.size("default") == 3
@@ -235,8 +236,8 @@ async def test_severity_and_resolved_by_channel(
     await box.dispatcher.enqueue(make_alert(1, severity="warning", channels=both), "o")
     await box.dispatcher.enqueue(make_alert(2, channels=both), "o")
     await box.dispatcher.enqueue(make_alert(2, "resolved", channels=both), "o")
-    await box.until(lambda: box.count("delivered", "chat") == 3)
-    await box.until(lambda: box.count("delivered", "phone") == 1)
+    await until(lambda: box.count("delivered", "chat") == 3)
+    await until(lambda: box.count("delivered", "phone") == 1)
     assert phone.ids == [f"{make_alert(2).id}-0-firing"]
 
 
@@ -253,11 +254,11 @@ async def test_a_letter_that_cannot_be_written_leaves_the_message_in_the_outbox(
     box = await post({"default": webhook(receiver)})
     box.faults = [RuntimeError("ledger")]
     await box.dispatcher.enqueue(make_alert(), "o")
-    await box.until(lambda: box.count("refused") == 1)
+    await until(lambda: box.count("refused") == 1)
     await box.idle()
     assert (box.letters, box.outbox.size("default")) == ([], 1)
     box.clock.turn(300)
-    await box.until(lambda: len(box.letters) == 1)
+    await until(lambda: len(box.letters) == 1)
     assert box.outbox.size("default") == 0
 
 
@@ -275,7 +276,7 @@ async def test_a_store_that_is_away_holds_the_alert_back_and_loses_nothing(
     monkeypatch.setattr(box.store, "save", fails)
     monkeypatch.setattr("streams.patience.WAIT_MAX", 0.01)
     await box.dispatcher.enqueue(make_alert(), "o")
-    await box.until(lambda: box.count("delivered") == 1)
+    await until(lambda: box.count("delivered") == 1)
     assert faults == []
 
 
@@ -286,17 +287,17 @@ async def test_other_channels_without_a_restart(
     old.answers = [503] * 9
     box = await post({"a": webhook(old), "b": webhook(old)})
     await box.dispatcher.enqueue(make_alert(1, channels=("a", "b")), "alerts-0-5")
-    await box.until(lambda: box.count("retry", "a") == box.count("retry", "b") == 1)
+    await until(lambda: box.count("retry", "a") == box.count("retry", "b") == 1)
     await box.dispatcher.configure(read_channels({"a": webhook(new), "c": webhook(new)}, WebhookSettings(), {}))
     assert [(letter.reason, letter.origin) for letter in box.letters] == [("webhook.unknown_channel", "alerts-0-5")]
     box.clock.turn(5)
-    await box.until(lambda: box.count("delivered", "a") == 1)
+    await until(lambda: box.count("delivered", "a") == 1)
     await box.dispatcher.enqueue(make_alert(2, channels=("c",)), "o")
-    await box.until(lambda: box.count("delivered", "c") == 1)
+    await until(lambda: box.count("delivered", "c") == 1)
     with pytest.raises(SettingsError):
         await box.dispatcher.configure(read_channels({"a": webhook(new, secrets=["whsec_é"])}, WebhookSettings(), {}))
     await box.dispatcher.enqueue(make_alert(3, channels=("a",)), "o")
-    await box.until(lambda: box.count("delivered", "a") == 2)
+    await until(lambda: box.count("delivered", "a") == 2)
 
 
 async def test_what_was_under_way_when_a_channel_changed_is_sent_by_the_new_one(
@@ -311,9 +312,9 @@ async def test_what_was_under_way_when_a_channel_changed_is_sent_by_the_new_one(
     old.answer = hangs
     box = await post({"a": webhook(old)})
     await box.dispatcher.enqueue(make_alert(channels=("a",)), "o")
-    await box.until(lambda: len(old.requests) == 1)
+    await until(lambda: len(old.requests) == 1)
     await box.dispatcher.configure(read_channels({"a": webhook(new)}, WebhookSettings(), {}))
-    await box.until(lambda: box.count("delivered", "a") == 1)
+    await until(lambda: box.count("delivered", "a") == 1)
     assert len(new.requests) == 1
 
 
@@ -321,9 +322,9 @@ async def test_every_attempt_stands_in_the_log_without_secrets(post: MakePost, r
     receiver.answers = [500]
     box = await post({"ops": webhook(receiver, url=f"{receiver.url}/hook?token=s3cret", headers={"x-key": "s3cret"})})
     await box.dispatcher.enqueue(make_alert(channels=("ops",)), "o")
-    await box.until(lambda: box.count("retry", "ops") == 1)
+    await until(lambda: box.count("retry", "ops") == 1)
     box.clock.turn(5)
-    await box.until(lambda: len(box.keeper.attempts) == 2)
+    await until(lambda: len(box.keeper.attempts) == 2)
     first, second = box.keeper.attempts
     assert (first.result, first.attempt, second.result, second.attempt) == ("retry", 1, "delivered", 2)
     assert first.next_at is not None

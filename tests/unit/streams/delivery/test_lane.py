@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
+from waiting import until
 
 from streams.delivery import lane as module
 from streams.delivery.channels import Channel, read_channels
@@ -93,11 +94,6 @@ class Way:
     async def bury(self, letters: Sequence[DeadLetter]) -> None:
         self.letters += letters
 
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
-            while not condition():
-                await asyncio.sleep(0.005)
-
 
 @pytest.fixture
 async def way(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Way]:
@@ -123,24 +119,24 @@ async def test_a_sender_that_breaks_or_never_returns_is_tried_again_and_stops_no
     way.sender.script = [act]
     await way.dispatcher.enqueue(make_alert(1), "o")
     await way.dispatcher.enqueue(make_alert(2), "o")
-    await way.until(lambda: len(way.sender.sent) == 2)
+    await until(lambda: len(way.sender.sent) == 2)
     assert way.letters == []
 
 
 async def test_one_that_always_breaks_is_a_letter_that_names_it(way: Way, make_alert: Make) -> None:
     way.sender.script = [crash] * 3
     await way.dispatcher.enqueue(make_alert(1), "o")
-    await way.until(lambda: way.letters != [])
+    await until(lambda: way.letters != [])
     assert way.letters[0].reason == "webhook.given_up"
     assert "nobody foresaw this" in way.letters[0].detail
     await way.dispatcher.enqueue(make_alert(2), "o")
-    await way.until(lambda: len(way.sender.sent) == 1)
+    await until(lambda: len(way.sender.sent) == 1)
 
 
 async def test_a_few_at_once_and_no_more(way: Way, make_alert: Make) -> None:
     for number in range(30):
         await way.dispatcher.enqueue(make_alert(number), "o")
-    await way.until(lambda: len(way.sender.sent) == 30)
+    await until(lambda: len(way.sender.sent) == 30)
     assert way.sender.most_at_once == module.PARALLEL
 
 
@@ -155,7 +151,7 @@ async def test_what_was_delivered_at_the_stop_is_not_delivered_at_the_next_start
         raise TransientError("away")
 
     monkeypatch.setattr(way.store, "save", away)
-    await way.until(lambda: len(way.sender.sent) == 1)
+    await until(lambda: len(way.sender.sent) == 1)
     await asyncio.sleep(0.02)
     monkeypatch.setattr(way.store, "save", save)
     await way.dispatcher.close()

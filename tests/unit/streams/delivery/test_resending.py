@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import typer
 from typer.testing import CliRunner
+from waiting import until
 
 from streams.commands.resend import add_resend
 from streams.delivery import resending
@@ -67,9 +68,9 @@ async def test_it_is_delivered_although_the_alert_was(
 ) -> None:
     box = await post({"default": webhook(receiver)})
     await box.dispatcher.enqueue(make_alert(), "o")
-    await box.until(lambda: box.count("delivered") == 1)
+    await until(lambda: box.count("delivered") == 1)
     await box.dispatcher.enqueue(resent(make_alert(), NOW), "o")
-    await box.until(lambda: box.count("delivered") == 2)
+    await until(lambda: box.count("delivered") == 2)
     assert len(set(receiver.ids)) == 2
 
 

@@ -45,11 +45,11 @@ async def test_the_clock() -> None:
     event = asyncio.Event()
     began = time.monotonic()
     await clock.wait(event, 0.05)
-    assert 0.04 < time.monotonic() - began < 1
+    assert 0.04 < time.monotonic() - began < 30
     waiting = asyncio.create_task(clock.wait(event, None))
     await asyncio.sleep(0)
     event.set()
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, 60)
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 12])

@@ -85,7 +85,7 @@ async def test_no_more_than_its_depth_is_under_way_also_not_while_waiting_to_fin
     assert not third.done(), "batch 1 has worked but not finished: it holds its place"
     assert bench.started == [0, 1]
     bench.gate(0).set()
-    await asyncio.wait_for(third, 1)
+    await asyncio.wait_for(third, 60)
     bench.gate(2).set()
     await lane.join()
     assert bench.finished == [0, 1, 2]
@@ -132,7 +132,7 @@ async def test_an_error_surfaces_and_nothing_after_it_finishes(where: str) -> No
     assert bench.finished == [0]
     for _ in range(5):
         with pytest.raises(RuntimeError, match="batch 1"):
-            await asyncio.wait_for(lane.submit(9), 1)
+            await asyncio.wait_for(lane.submit(9), 60)
     assert 9 not in bench.started
     await lane.close()
 
@@ -183,7 +183,7 @@ async def test_closing_cancels_what_is_under_way() -> None:
     await lane.submit(1)
     await settle()
     assert bench.under_way == 2
-    await asyncio.wait_for(lane.close(), 1)
+    await asyncio.wait_for(lane.close(), 60)
     assert bench.under_way == 0
     assert bench.finished == []
 
@@ -209,7 +209,7 @@ async def test_giving_up_waiting_for_a_place_takes_none() -> None:
     await asyncio.gather(waiting, return_exceptions=True)
     bench.gate(0).set()
     bench.gate(2).set()
-    await asyncio.wait_for(lane.submit(2), 1)
+    await asyncio.wait_for(lane.submit(2), 60)
     await lane.join()
     assert bench.finished == [0, 2]
 

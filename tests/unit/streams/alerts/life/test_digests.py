@@ -208,10 +208,10 @@ def test_ten_thousand_keys_at_once_are_a_handful_of_messages(story):
     desk = story()
     names = [f"key{n}" for n in range(10_000)]
     turns = [desk.turn(TurnKind.FIRED, name, 10 + n % 40 // 5 * 5, start=10, negative=20 + n % 7) for n, name in enumerate(names)]
-    began = time.perf_counter()
+    began = time.process_time()  # what a busy machine does beside it does not count
     for minute in range(10, 50, 5):
         desk.handle(minute, *(turn for turn in turns if turn[0].judgement.end == START + minute))
-    assert time.perf_counter() - began < 60
+    assert time.process_time() - began < 60
     desk.advance(300)
     ends = [desk.turn(TurnKind.SILENT, name, 400, start=10) for name in names]
     desk.restart()
