@@ -11,7 +11,7 @@ from models.artifact import DEFAULT_ARTIFACT, load_artifact
 from models.command_line import console, errors, reported
 from models.data import examples, find_data, read_rows
 from models.encoder.pretrained import load_pretrained
-from models.export.variants import export_precision
+from models.export.variants import demand_own, export_precision
 from models.progress import shown_progress
 from models.texts.sampling import choose
 
@@ -54,13 +54,15 @@ def register(app: typer.Typer) -> None:
 
         with reported(), shown_progress(errors) as show:
             wanted = export_precision(precision)
+            target = out or Path(f"{model.resolve().name}-{wanted}")
+            if target.resolve() != model.resolve():
+                demand_own(target)
             texts = check_texts(find_data(data), rows) if check else []
             artifact = load_artifact(model)
             artifact.verify()
             restored = restore(artifact)
             if encoder is not None:
                 restored = with_weights(restored, load_pretrained(str(encoder)))
-            target = out or Path(f"{model.resolve().name}-{wanted}")
             made = write_variant(artifact, restored, wanted, target)
             if check:
                 report = check_export(made, restored, wanted, texts, show)

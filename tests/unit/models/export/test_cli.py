@@ -73,3 +73,16 @@ def test_mistakes_are_one_line_and_the_mend(model: Path, tmp_path: Path) -> None
         assert code == 1, told
         assert said in told.replace("\n", " ")
         assert "mend:" in told
+
+
+def test_a_folder_of_others_and_an_unwritable_one_are_refused_before_any_work(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "model.onnx").write_text("mine")
+    (tmp_path / "file").write_text("")
+    for out, said in (("mine", "is not empty and holds more than"), ("file", "cannot write")):
+        # Text for --check is looked for after the folder.
+        code, told = run(model, "--check", "--data", tmp_path / "none", "--out", tmp_path / out)
+        assert code == 1, told
+        assert said in told.replace("\n", " ")
+        assert "--out" in told
+    assert (tmp_path / "mine" / "model.onnx").read_text() == "mine"
