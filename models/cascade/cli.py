@@ -49,6 +49,9 @@ def register(app: typer.Typer) -> None:
         lost: Annotated[float, typer.Option(help="Points of macro-F1 that may be lost, sentiment and topic each.", min=0)] = 0.5,
         rows: Annotated[int, typer.Option(help="Dev rows of a labelled set of the mix, at most.", min=10)] = 2_000,
         unlabelled: Annotated[int, typer.Option(help="Stream texts from which it learns when to ask the encoder.", min=0)] = 8_000,
+        other_half: Annotated[
+            bool, typer.Option("--other-half", help="Choose on the labelled rows otherwise reported on, and report on the others.")
+        ] = False,
         timed: Annotated[int, typer.Option(help="Texts that speed is measured on.", min=50)] = 1_200,
         rounds: Annotated[int, typer.Option(help="Speed is the best of so many.", min=1)] = 3,
         threads: Annotated[int, typer.Option(help="Processor threads; 0 for all.", min=0)] = 0,
@@ -78,7 +81,8 @@ def register(app: typer.Typer) -> None:
                 raise ModelError(f"there is nothing to put before the encoder of {artifact}", mend=mend)
             show("reading the news-like mix", 0, 1)
             choosing = -(-unlabelled // len(STREAMS))
-            mix = news_mix(find_data(data), rows=rows, stream_rows=max(1, timed // len(STREAMS)), choosing_rows=choosing)
+            reporting = max(1, timed // len(STREAMS))
+            mix = news_mix(find_data(data), rows=rows, stream_rows=reporting, choosing_rows=choosing, other_half=other_half)
             plan, report = build_cascade(loaded, files, mix, most=lost, timed=timed, rounds=rounds, threads=threads, progress=show)
             content = {"version": VERSION, **asdict(plan), "measured": report.to_json()}
             (artifact / PLAN).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -122,11 +122,11 @@ def teaching_texts(data: Path, rows: int) -> list[str]:
     return _streams(data, _TEACHING, known, rows // len(STREAMS)) if rows else []
 
 
-def news_mix(data: Path, *, rows: int, stream_rows: int, choosing_rows: int) -> NewsMix:
+def news_mix(data: Path, *, rows: int, stream_rows: int, choosing_rows: int, other_half: bool = False) -> NewsMix:
     """Read the mix: at most ``rows`` dev rows a labelled set, and of each stream ``stream_rows`` texts to report on and ``choosing_rows``
     to choose on. No row of a benchmark, none of a train split.
 
-    Half of the labelled rows, by the digest of their text, are for choosing and half for reporting.
+    Half of the labelled rows, by the digest of their text, are for choosing and half for reporting; ``other_half``: the other way about.
 
     Raises:
         ModelError: there are no labelled sets, a stream is missing, or a label is unknown to the tables.
@@ -136,6 +136,6 @@ def news_mix(data: Path, *, rows: int, stream_rows: int, choosing_rows: int) -> 
         raise ModelError(f"no labelled news under {data / 'train'}", mend="give the folder that holds train/ and streams/ with --data")
     halves: tuple[list[Example], list[Example]] = ([], [])
     for one in labelled:
-        halves[_digest(one.text)[-1] % 2].append(one)
+        halves[(_digest(one.text)[-1] + other_half) % 2].append(one)
     choosing, stream = (_streams(data, part, known, most) for part, most in ((_CHOOSING, choosing_rows), (_REPORTING, stream_rows)))
     return NewsMix(halves[0], halves[1], choosing, stream)

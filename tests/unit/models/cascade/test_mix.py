@@ -61,6 +61,12 @@ def test_the_mix_has_dev_rows_in_two_halves_and_texts_of_every_stream(data: Path
     assert news_mix(data, rows=60, stream_rows=2, choosing_rows=1) == mix
 
 
+def test_the_halves_change_places_and_the_streams_do_not(data: Path) -> None:
+    one, other = (news_mix(data, rows=60, stream_rows=2, choosing_rows=1, other_half=turned) for turned in (False, True))
+    assert (other.fit, other.held_out) == (one.held_out, one.fit)
+    assert (other.choosing, other.stream) == (one.choosing, one.stream)
+
+
 def test_what_stands_in_a_labelled_set_is_taken_out_of_the_streams(data: Path) -> None:
     assert not any("TRAINING" in text for text in news_mix(data, rows=60, stream_rows=1_000, choosing_rows=1_000).stream)
 
