@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from typing import Any
 import psutil
 import pytest
 import pytest_asyncio
+import waiting
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from streams.audit import AuditReport, audit_topics
@@ -61,7 +63,7 @@ class Server:
             except OSError:
                 return False
 
-        await until(answers, 30)
+        await until(answers)
 
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
@@ -223,15 +225,8 @@ class Way:
         return int(json.loads(body)["count"])
 
 
-async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 30) -> None:
-    """Wait until `condition` holds; fails after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found if isinstance(found, bool) else await found:
-            return
-        assert time.monotonic() < deadline, "waited in vain"
-        await asyncio.sleep(0.1)
+until = functools.partial(waiting.until, pause=0.1)
+"""Most conditions ask a server."""
 
 
 @pytest.fixture

@@ -99,13 +99,13 @@ async def test_over_a_kill_and_again_by_hand(way: Any, until: Any, receiver: Rec
 
     receiver.away = False
     second = way.worker(settings=settings)
-    await until(lambda: len(receiver.taken) == 3, 60)
+    await until(lambda: len(receiver.taken) == 3)
     assert {id for id, _ in receiver.taken} == {f"{_alert(number).id}-0-firing" for number in range(3)}
 
     alerts, missing = await chosen(index, ids=[_alert(1).id], since=None, channel=None, failed=False)
     assert (len(alerts), missing) == (1, [])
     await put(settings, alerts)
-    await until(lambda: len(receiver.taken) == 4, 30)
+    await until(lambda: len(receiver.taken) == 4)
     id, payload = receiver.taken[-1]
     assert id not in {id for id, _ in receiver.taken[:-1]}
     assert (payload["data"]["id"], payload["data"]["reason"]) == (_alert(1).id, "resent")

@@ -62,7 +62,7 @@ async def test_a_stop_while_it_waits_for_a_server_at_its_start(way: Any, server:
 async def test_a_stop_during_the_start(way: Any, until: Any, after: float) -> None:
     """From the moment at which signals are heard, which is before the long imports."""
     worker = way.worker()
-    await until(lambda: _hears(worker.process.pid), 30)
+    await until(lambda: _hears(worker.process.pid))
     await asyncio.sleep(after)
     assert not worker.ready_file.exists()
     assert await worker.stop() < 10

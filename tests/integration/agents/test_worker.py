@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[3]
 async def test_it_is_ready_when_it_consumes_and_not_before(way: Any, until: Any) -> None:
     way.search.end()
     worker = way.worker()
-    await until(lambda: "search" in worker.words(), 30)
+    await until(lambda: "search" in worker.words())
     await asyncio.sleep(2)
     assert not worker.ready_file.exists()
     await way.search.start()

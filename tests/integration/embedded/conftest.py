@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
@@ -16,6 +15,7 @@ import httpx
 import psutil
 import pytest
 import pytest_asyncio
+from waiting import until
 
 from streams.embedded.process import ChildStatus
 from streams.embedded.stack import Stack
@@ -91,11 +91,8 @@ class Lab:
             assert pid is not None
             os.kill(pid, signal.SIGKILL)
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            await asyncio.sleep(0.05)
+    async def until(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
+        await until(condition, seconds, pause=0.05)
 
 
 @pytest_asyncio.fixture

@@ -96,7 +96,7 @@ def reader(feeds: Sequence[Feed], cursors: object = None, **more: object) -> Fee
     return FeedReader(feeds, settings, cursors or MemoryCursorStore(), **more)
 
 
-async def run(source: FeedReader, until: Callable[[], bool], intake: Collector | None = None, limit: float = 20.0) -> Collector:
+async def run(source: FeedReader, until: Callable[[], bool], intake: Collector | None = None, limit: float = 60.0) -> Collector:
     """Pump until a condition holds."""
     intake = intake or Collector()
     task = asyncio.create_task(pump(source, intake))
@@ -221,7 +221,7 @@ async def test_gone_ends_a_feed_for_good_and_the_reader_when_all_are_gone(server
     cursors = MemoryCursorStore()
     for expected in (1, 1):
         source = reader([server.feed("/gone")], cursors, interval=0.05)
-        await asyncio.wait_for(pump(source, Collector()), 10)
+        await asyncio.wait_for(pump(source, Collector()), 60)
         assert source.status()[0].gone
         assert server.count()["/gone"] == expected, "not asked again, not even by a new process"
 
@@ -308,7 +308,7 @@ async def test_what_the_intake_did_not_take_is_put_by_the_next_process(server: S
 
     cursors = MemoryCursorStore()
     with pytest.raises(BellwetherError, match="disk is full"):
-        await asyncio.wait_for(pump(reader([server.feed("/a")], cursors), Refusing()), 10)
+        await asyncio.wait_for(pump(reader([server.feed("/a")], cursors), Refusing()), 60)
     source = reader([server.feed("/a")], cursors)
     intake = await run(source, visited(source))
     assert intake.titles == ["one", "two"]
@@ -352,7 +352,7 @@ async def test_a_reader_that_breaks_down_says_so(server: Server, monkeypatch: py
 
     monkeypatch.setattr(source, "_follow", broken)
     with pytest.raises(ExceptionGroup):
-        await asyncio.wait_for(pump(source, Collector()), 30)
+        await asyncio.wait_for(pump(source, Collector()), 60)
 
 
 async def test_a_date_from_a_wrong_clock_is_not_waited_for(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
