@@ -116,19 +116,23 @@ def _milliseconds(seconds: float) -> int:
     return max(1, round(seconds * 1000))
 
 
+def _connection(settings: KafkaSettings) -> dict[str, Any]:
+    """What kafka-python and aiokafka take by the same names."""
+    return {
+        "bootstrap_servers": _servers(settings),
+        "client_id": CLIENT_ID,
+        "request_timeout_ms": _milliseconds(settings.request_timeout),
+        **_security(settings),
+    }
+
+
 def admin_options(settings: KafkaSettings) -> dict[str, Any]:
     """Keyword arguments for ``kafka.admin.KafkaAdminClient`` and ``kafka.KafkaConsumer`` (kafka-python 3).
 
     Raises:
         SettingsError: a certificate cannot be read, or SASL lacks its user or password.
     """
-    return {
-        "bootstrap_servers": _servers(settings),
-        "client_id": CLIENT_ID,
-        "request_timeout_ms": _milliseconds(settings.request_timeout),
-        "bootstrap_timeout_ms": _milliseconds(min(settings.request_timeout, _FIRST_ANSWER)),
-        **_security(settings),
-    }
+    return {**_connection(settings), "bootstrap_timeout_ms": _milliseconds(min(settings.request_timeout, _FIRST_ANSWER))}
 
 
 def aiokafka_options(settings: KafkaSettings) -> dict[str, Any]:
@@ -137,12 +141,7 @@ def aiokafka_options(settings: KafkaSettings) -> dict[str, Any]:
     Raises:
         SettingsError: a certificate cannot be read, or SASL lacks its user or password.
     """
-    return {
-        "bootstrap_servers": _servers(settings),
-        "client_id": CLIENT_ID,
-        "request_timeout_ms": _milliseconds(settings.request_timeout),
-        **_security(settings),
-    }
+    return _connection(settings)
 
 
 def faust_broker(settings: KafkaSettings) -> FaustBroker:

@@ -59,14 +59,7 @@ class IndexReader:
         Raises:
             TransientError: the server is away, busy or closed to us.
         """
-        if not documents:
-            return {}
-        wanted = [{"_index": self._names.of_date(date), "_id": id, "_source": ["origin"]} for id, date in documents]
-        try:
-            answer = (await self._open_client().mget(docs=wanted)).body
-        except FAULTS as error:
-            raise self._transient(error, "mget") from error
-        return {found["_id"]: str(found["_source"].get("origin", "")) for found in answer["docs"] if found.get("found")}
+        return {id: str(source.get("origin", "")) for id, source in (await self._fields(documents, ["origin"])).items()}
 
     async def passages(self, documents: Sequence[tuple[str, datetime]]) -> dict[str, Passage]:
         """What the scores of documents rest on, by id (read in real time); documents that are not there are left out.
@@ -77,15 +70,7 @@ class IndexReader:
         Raises:
             TransientError: the server is away, busy or closed to us.
         """
-        if not documents:
-            return {}
-        fields = ["title", "text", "model_id", "sentiment.label"]
-        wanted = [{"_index": self._names.of_date(date), "_id": id, "_source": fields} for id, date in documents]
-        try:
-            answer = (await self._open_client().mget(docs=wanted)).body
-        except FAULTS as error:
-            raise self._transient(error, "mget") from error
-        found = {hit["_id"]: hit["_source"] for hit in answer["docs"] if hit.get("found")}
+        found = await self._fields(documents, ["title", "text", "model_id", "sentiment.label"])
         return {
             id: Passage.of(
                 str(source.get("title", "")),
@@ -95,6 +80,17 @@ class IndexReader:
             )
             for id, source in found.items()
         }
+
+    async def _fields(self, documents: Sequence[tuple[str, datetime]], fields: list[str]) -> dict[str, dict[str, Any]]:
+        """These fields of the documents that are there, by id."""
+        if not documents:
+            return {}
+        wanted = [{"_index": self._names.of_date(date), "_id": id, "_source": fields} for id, date in documents]
+        try:
+            answer = (await self._open_client().mget(docs=wanted)).body
+        except FAULTS as error:
+            raise self._transient(error, "mget") from error
+        return {hit["_id"]: hit["_source"] for hit in answer["docs"] if hit.get("found")}
 
     async def recent(self, limit: int) -> list[tuple[str, str, str]]:
         """Id, title and text of the documents indexed last, the newest last; near-copies are left out (their first is in).
