@@ -36,8 +36,9 @@ _READ = 128
 _HEAD = 96
 _TAIL = 64
 _SUPPORT = 0.1
-_ADDRESSES = re.compile(r"@\w+|\bhttps?(?:://\S+|(?!\w))|\bwww\.\S+")
+_ADDRESSES = re.compile(r"(?:\bRT\s*)?@\w+:?|\bhttps?(?:://\S+|(?!\w))|\bwww\.\S+")
 _NOISE = re.compile(r"[#$]\w+|\d+|_+")
+_LETTERLESS = re.compile(r"(?<!\S)[^\w\s]+(?!\S)")
 _HASHTAGS = re.compile(r"#(\w+)")
 _FIGURES = re.compile(r"\d[\d.,]*")
 _TICKERS = re.compile(r"\b[A-Z]{2,5}\b")
@@ -187,7 +188,7 @@ class LanguageIdentifier:
 
 
 def words_of(text: str, script: str) -> str:
-    """What tells a language in a text without addresses and mentions: no hashtags, tickers, figures; lower case, single blanks."""
+    """What tells a language in a text without addresses and mentions: no hashtags, tickers, figures, lone signs; lower case."""
     words = _NOISE.sub(" ", text)
     if script != "LATIN":
         words = _LATIN_WORDS.sub(" ", words)
@@ -196,7 +197,8 @@ def words_of(text: str, script: str) -> str:
     if not any(map(str.isalpha, words)):
         words = " ".join(_HASHTAGS.findall(text))
     if script != "CJK":
-        words = words.replace("İ", "i").lower()
+        # A colon that stands alone is French, says lid.176.
+        words = _LETTERLESS.sub("", words.replace("İ", "i").lower())
     return " ".join(words.split())
 
 

@@ -100,6 +100,8 @@ _WEIGHTS = (
     | dict.fromkeys(_COMMON, 1.0)
     | dict.fromkeys(["cs", "da", "el", "fi", "he", "hu", "nl", "no", "pl", "ro", "uk", "vi"], 2.5)
     | dict.fromkeys(["ar", "de", "es", "fr", "id", "it", "pt", "ru", "tr"], 6.0)
+    # Spoken beside a common language of nearly the same words, and rarely written on a wire.
+    | dict.fromkeys(["ast", "oc", "sc"], 0.1)
     # Hindi and Tibetan against neighbours that write the same words; Bosnian against Croatian.
-    | {"en": 20.0, "hi": 12.0, "fa": 4.0, "sv": 4.0, "bo": 2.0, "bs": 0.2}
+    | {"en": 10.0, "hi": 12.0, "fa": 4.0, "sv": 4.0, "bo": 2.0, "bs": 0.2}
 )

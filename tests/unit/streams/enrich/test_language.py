@@ -143,6 +143,27 @@ LONG = [
     ("केंद्रीय बैंक ने महंगाई के कारण ब्याज दरें बढ़ाईं और बाज़ार में गिरावट आई", "hi"),
     ("央行宣布加息二十五个基点，股市应声下跌，投资者担心经济放缓", "zh"),
 ]
+
+
+@pytest.mark.parametrize("before", ["RT @x: ", "RT @x ", "@x: ", ": ", "– ", "RT : ", "🚀 | "])
+@pytest.mark.parametrize("text", ["omg", "Acciones caen", "Banche italiane"])
+def test_a_retweets_mark_and_lone_signs_change_nothing(before: str, text: str) -> None:
+    alone = LanguageIdentifier(0.0)
+    assert alone.identify(before + text) == alone.identify(text)
+
+
+def test_a_retweets_mark_is_none_where_the_letters_are_part_of_a_word() -> None:
+    assert IDENTIFIER.identify("START @x: Banche italiane in calo").code == IDENTIFIER.identify("START Banche italiane in calo").code
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"), [("Utili record", "en"), ("Borsa in calo", "en"), ("Winst daalt", "en"), ("Acciones caen", "ast"), ("omg", "fr")]
+)
+def test_two_words_are_not_told_with_certainty_to_be_what_they_are_not(text: str, wrong: str) -> None:
+    found = LanguageIdentifier(0.0).identify(text)
+    assert found.code != wrong or found.confidence < 0.5
+
+
 URLS = st.from_regex(r"https?://[a-z]{3,12}\.(com|io|fr|co\.uk)/[a-z0-9/_-]{0,30}", fullmatch=True)
 MENTIONS = st.from_regex(r"@[A-Za-z_]{2,15}[0-9]{0,3}", fullmatch=True)
 TAGS = st.sampled_from(["$AAPL", "$TSLA", "#news", "#FX", "3.4%", "🚀", "😀😀", "1,250.00", "RT"])
