@@ -90,7 +90,7 @@ def _old_texts(artifact: Artifact, given: Path | None, show: Progress) -> list[O
     if (given / "train").is_dir():
         return choose_old(read_old(given), Quotas(), set(artifact.languages))
     heads = {task: artifact.labels(task) for task in artifact.temperatures}
-    return choose_old(read_own(given, heads), Quotas(fit=400, check=2_000), set(artifact.languages))
+    return choose_old(read_own(given, heads), Quotas(fit=400, check=4_000), set(artifact.languages))
 
 
 def _told(done: Adaptation, task: str) -> Iterator[str]:

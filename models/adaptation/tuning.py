@@ -130,8 +130,10 @@ def _computing(network: AdaptedNetwork, weights: Weights, share: float) -> Itera
     arXiv:2109.01903)."""
     before = network.parameters, network.lora_scale
     network.parameters, network.lora_scale = dict(weights), network.lora_scale * share
-    yield
-    network.parameters, network.lora_scale = before
+    try:
+        yield
+    finally:
+        network.parameters, network.lora_scale = before
 
 
 class Tuner:

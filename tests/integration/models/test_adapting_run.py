@@ -207,7 +207,7 @@ def test_a_language_that_would_decay_is_named_and_nothing_is_written(place: Path
     chance = random.Random(2)
     french = {sentence(chance, DEALS): LABELS["topic"].index(ECONOMY) for _ in range(900)}
     old = [*old_texts(1_200), *(OldText(text, "fr", "old", True, {"topic": topic}) for text, topic in french.items())]
-    with pytest.raises(ModelError, match=r"refused: the old languages would decay, topic: fr by \d+\.\d points") as caught:
+    with pytest.raises(ModelError, match=r"refused: the old languages would decay, .*topic: fr by \d+\.\d points") as caught:
         adapt_encoder(base, given, "topic", place / "french", old, place / "cache", quiet, chosen=TUNING)
     assert "--method heads" in caught.value.mend
     assert not (place / "french").exists()
@@ -234,16 +234,3 @@ def test_without_old_text_it_says_what_is_needed_and_why(place: Path, base: Arti
     assert code == 1
     assert "fewer than 160 say nothing" in said
     assert not (place / "none").exists()
-
-
-def test_unlabelled_text_of_the_users_own_will_do(place: Path, base: Artifact) -> None:
-    own, chance = place / "own.jsonl", random.Random(8)
-    # A word for either head, so that the model is sure of what it answers.
-    pairs = [f"{tone} {theme}" for tones in TONES.values() for tone in tones for themes in THEMES.values() for theme in themes]
-    texts = {sentence(chance, pairs): ("en", "es")[number % 2] for number in range(9_000)}
-    own.write_text("".join(json.dumps({"text": text, "lang": lang}) + "\n" for text, lang in texts.items()))
-    code, said = run(place, base, "--out", place / "mine", "--replay", own, "--within", f"deals={ECONOMY}")
-    assert code == 0, said
-    assert "topic head and the upper 2 layers, 40 texts" in said
-    assert "old texts, topic, labels drawn from the old model's own probabilities" in said
-    load_artifact(place / "mine").verify()
