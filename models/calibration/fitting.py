@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.artifact import CALIBRATION, Artifact
-from models.calibration.abstention import risk_coverage, select
+from models.calibration.abstention import risk_bound, risk_coverage, select
 from models.calibration.record import Calibration, HeadCalibration, Reliance
 from models.calibration.temperature import at_temperature, fit_temperature, logs
 from models.data import Example, examples, read_rows
@@ -119,7 +119,8 @@ def _reliance(confidence: NDArray[np.float32], wrong: NDArray[np.bool_], group: 
         return Reliance(rows, "group", None, 0.0, round(curve.at(1.0), 4), vouched=False)
     given = confidence >= group
     coverage, risk = float(given.mean()), float(wrong[given].mean()) if given.any() else 1.0
-    vouched = rows >= rules.least_rows and coverage >= rules.least_coverage and risk <= rules.target_risk
+    bound = risk_bound(int(wrong[given].sum()), int(given.sum()), 1 - rules.sureness)
+    vouched = rows >= rules.least_rows and coverage >= rules.least_coverage and bound <= rules.target_risk
     return Reliance(rows, "group", group, round(coverage, 4), round(risk, 4), vouched=vouched)
 
 

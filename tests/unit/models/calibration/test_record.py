@@ -156,6 +156,22 @@ def test_a_head_is_fitted_by_group_and_its_languages_are_judged_one_by_one() -> 
     assert expected_calibration_error(after, labels) < expected_calibration_error(probabilities, labels) - 0.02
 
 
+@pytest.mark.parametrize(("wrong", "vouched"), [(5, True), (12, True), (19, False), (20, False)])
+def test_a_language_of_few_texts_is_vouched_for_only_where_luck_is_unlikely(wrong: int, vouched: bool) -> None:
+    """Of 60 texts 20 wrong are below 35 %; but where 35 % is the truth, even 16 or fewer come about once in nine times."""
+
+    def answers(rows: int, errors: int) -> tuple[np.ndarray, np.ndarray]:
+        return np.tile(np.array([[0.9, 0.05, 0.05]], np.float32), (rows, 1)), np.array([1] * errors + [0] * (rows - errors))
+
+    many, few = answers(400, 40), answers(60, wrong)
+    probabilities, labels = (np.concatenate(parts) for parts in zip(many, few, strict=True))
+    head = fit_head(probabilities, labels, ["de"] * 400 + ["da"] * 60, Rules(target_risk=0.35))
+    assert head.languages["da"].threshold_of == "group"
+    assert head.languages["da"].risk == pytest.approx(wrong / 60, abs=1e-4)
+    assert head.languages["da"].vouched is vouched
+    assert head.languages["de"].vouched
+
+
 def test_dev_rows_that_cannot_show_an_error_are_left_out(tmp_path: Path) -> None:
     def write(kind: str, name: str, rows: list[tuple[str, str, str]]) -> None:
         folder = tmp_path / "train" / kind
