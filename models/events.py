@@ -20,11 +20,15 @@ FINANCE = "finance"
 
 @dataclass(frozen=True)
 class EventTable:
-    """``names``: the types. ``mapped``: source -> label -> the types it may be. ``left_out``: source -> label -> reason."""
+    """``names``: the types. ``mapped``: source -> label -> the types it may be. ``left_out``: source -> label -> reason.
+
+    ``untaught``: types that no label stands for, which a head therefore does not have.
+    """
 
     names: tuple[str, ...]
     mapped: Mapping[str, Mapping[str, tuple[str, ...]]]
     left_out: Mapping[str, Mapping[str, str]]
+    untaught: tuple[str, ...]
 
     def decide(self, source: str, label: str) -> tuple[str, ...]:
         """The types that ``label`` of ``source`` may be; empty where the table leaves the label or the source out.
@@ -85,6 +89,7 @@ def event_table() -> EventTable:
             }
         ),
         left_out=MappingProxyType({source: MappingProxyType(section.get("left_out", {})) for source, section in raw.items()}),
+        untaught=tuple(name for name in names if name not in taught),
     )
 
 

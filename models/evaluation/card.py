@@ -10,6 +10,7 @@ from models.artifact import Artifact
 from models.calibration.record import Calibration, HeadCalibration, load_calibration
 from models.data import Source, sources
 from models.errors import ModelError
+from models.events import event_table
 from models.languages import ENCODER_LANGUAGES
 from models.topics import topic_table
 
@@ -20,7 +21,18 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
-        raise ModelError(f"cannot read {path}: {error}", mend="bellwether models train, then bellwether models evaluate --write") from error
+        raise ModelError(f"cannot read {path}: {error}", mend=_mend(path)) from error
+
+
+def _mend(path: Path) -> str:
+    """What makes the file: an adapted model has all but its figures, so it is not to be trained anew."""
+    if path.name == "evaluation.json":
+        return _measure(path.parent)
+    return f"take a model folder that is whole; bellwether models train --artifact {path.parent} writes {path.name}"
+
+
+def _measure(root: Path) -> str:
+    return f"bellwether models evaluate --artifact {root} --write"
 
 
 def _teacher(artifact: Artifact) -> dict[str, Any] | None:
@@ -165,6 +177,15 @@ def _event_output(config: dict[str, Any]) -> str:
     return f"`event` `[batch, {len(labels)}]` (finance events: {'; '.join(labels)}), " if labels else ""
 
 
+def _untaught_events(config: dict[str, Any]) -> list[str]:
+    """Finance events that the table names and the head does not have, for want of labelled text; nothing where there is no such head."""
+    labels = config.get("event_labels", [])
+    absent = [name for name in event_table().untaught if name not in labels] if labels else []
+    if not absent:
+        return []
+    return [f"Finance events without training text, which the head therefore never answers: {'; '.join(absent)}."]
+
+
 def render_card(artifact: Artifact) -> str:
     """The card as Markdown with a YAML front matter, from ``config.json``, ``training.json`` and ``evaluation.json``.
 
@@ -174,9 +195,7 @@ def render_card(artifact: Artifact) -> str:
     evaluation, training = _read(artifact.root / "evaluation.json"), _read(artifact.root / "training.json")
     config = _read(artifact.root / "config.json")
     if evaluation["model_id"] != artifact.model_id:
-        raise ModelError(
-            f"evaluation.json measures {evaluation['model_id']}, not {artifact.model_id}", mend="bellwether models evaluate --write"
-        )
+        raise ModelError(f"evaluation.json measures {evaluation['model_id']}, not {artifact.model_id}", mend=_measure(artifact.root))
     headline = evaluation["headline"]
     without = [name for name in topic_table().names if name not in artifact.topic_labels]
     megabytes = sum((artifact.root / name).stat().st_size for name in ("model.onnx", "tokenizer.json")) / 1e6
@@ -199,6 +218,7 @@ def render_card(artifact: Artifact) -> str:
         "",
         "Topics, in order: " + "; ".join(artifact.topic_labels) + ".",
         "IPTC top-level names without labelled text, which the head therefore never answers: " + "; ".join(without) + ".",
+        *_untaught_events(config),
         "",
         "## Measured",
         "",

@@ -64,20 +64,32 @@ def test_the_card_carries_figures_licences_limits_and_checksums(described: Path)
     assert "weather" in card
     assert "ab" * 32 in card
     assert '- "no"' in card, "a bare no is false in YAML"
+    assert "Finance events" not in card, "this model has no such head"
 
 
 def test_the_card_refuses_figures_of_another_model(described: Path) -> None:
     evaluation = json.loads((described / "evaluation.json").read_text())
     (described / "evaluation.json").write_text(json.dumps({**evaluation, "model_id": "tiny/0.0+00000000"}))
-    with pytest.raises(ModelError, match=r"tiny/0\.0"):
+    with pytest.raises(ModelError, match=r"tiny/0\.0") as caught:
         render_card(load_artifact(described))
+    assert caught.value.mend == f"bellwether models evaluate --artifact {described} --write"
 
 
 def test_the_card_without_figures_says_how_to_make_them(described: Path) -> None:
     (described / "evaluation.json").unlink()
     done = runner.invoke(app, ["card", "--artifact", str(described)])
     assert done.exit_code == 1
-    assert "mend: bellwether models train, then bellwether models evaluate --write" in done.output
+    said = done.output.replace("\n", "")
+    assert f"mend: bellwether models evaluate --artifact {described} --write" in said
+    assert "models train" not in said, "an adapted model lacks its figures and nothing else"
+
+
+def test_the_card_of_a_folder_without_training_names_what_is_missing(described: Path) -> None:
+    (described / "training.json").unlink()
+    with pytest.raises(ModelError, match=r"training\.json") as caught:
+        render_card(load_artifact(described))
+    assert "models train" in caught.value.mend
+    assert "evaluate" not in caught.value.mend
 
 
 def test_evaluating_nothing_is_one_line_and_the_mend(tmp_path: Path) -> None:
@@ -122,6 +134,7 @@ def test_the_card_of_a_fine_tuned_model_says_how_it_was_made(described: Path) ->
     card = render_card(load_artifact(described))
     assert "fine-tuned from layer 5 up on 19,200 texts, with 3 linear heads" in card
     assert "`event` `[batch, 2]` (finance events: earnings; other)" in card
+    assert "Finance events without training text, which the head therefore never answers: fraud." in card
     assert "frozen encoder" not in card
     training["recipe"]["model"] = "encoder-tuned"
     (described / "training.json").write_text(json.dumps(training))
@@ -198,3 +211,9 @@ def test_no_help_has_a_word_in_brackets_which_the_terminal_would_take_for_markup
     told = [(name, text) for name, one in commands.items() for text in (one.help, *(getattr(part, "help", "") for part in one.params))]
     assert len(told) > 50
     assert [(name, text) for name, text in told if re.search(r"(?<!\\)\[[a-z#/@][^\[\]]*\]", text or "")] == []
+
+
+def test_an_event_that_a_user_taught_is_not_called_untaught(described: Path) -> None:
+    config = json.loads((described / "config.json").read_text())
+    (described / "config.json").write_text(json.dumps({**config, "event_labels": ["earnings", "fraud"]}))
+    assert "without training text" not in render_card(load_artifact(described))

@@ -21,6 +21,7 @@ def test_every_label_of_a_set_in_the_table_is_decided(shared_data: Path) -> None
 
 def test_a_type_without_text_has_no_output() -> None:
     assert "fraud" not in EVENT_LABELS
+    assert event_table().untaught == ("fraud",)
     assert len(EVENT_LABELS) == 12
     assert EVENT_LABELS[-1] == "other"
 
