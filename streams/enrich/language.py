@@ -50,6 +50,7 @@ _EXPECTED = 4.0
 _ENOUGH_LETTERS = 8
 _LEAST_MASS = 0.25
 _NEGLIGIBLE = 0.01
+_BRIEF = 24
 # Often written in Latin letters by their speakers; a sender can say it where the text does not.
 _ROMANISED = frozenset({"bn", "gu", "hi", "kn", "ml", "mr", "ne", "pa", "si", "ta", "te", "ur"})
 
@@ -75,8 +76,9 @@ class LanguageIdentifier:
         self._model = _load()
         self._ngrams = LanguageModel()
         self._weights = {
-            script: np.array([self._weight(code, script) for code in self._ngrams.languages(script)], np.float32)
+            (script, brief): np.array([self._weight(code, script, brief) for code in self._ngrams.languages(script)], np.float32)
             for script in self._ngrams.scripts
+            for brief in (False, True)
         }
         self._known = {script: frozenset(self._ngrams.languages(script)) for script in self._ngrams.scripts}
 
@@ -172,15 +174,15 @@ class LanguageIdentifier:
         # Languages that the n-gram model never saw: lid.176 alone speaks for them.
         found = {code: weighed / max(mass, _LEAST_MASS) for code, weighed in alone.items()}
         if known:
-            probabilities = self._ngrams.probabilities(words, script, labels, shares) * self._weights[script]
+            probabilities = self._ngrams.probabilities(words, script, labels, shares) * self._weights[script, len(words) < _BRIEF]
             probabilities *= (1.0 - sum(found.values())) / probabilities.sum()
             codes = self._ngrams.languages(script)
             for place in np.flatnonzero(probabilities > _NEGLIGIBLE).tolist():
                 found[codes[place]] = float(probabilities[place])
         return found
 
-    def _weight(self, code: str, script: str) -> float:
-        return weight(code, script) * (_EXPECTED if code in self._expected else 1.0)
+    def _weight(self, code: str, script: str, brief: bool = False) -> float:
+        return weight(code, script, brief) * (_EXPECTED if code in self._expected else 1.0)
 
     def _answer(self, code: str, confidence: float) -> Language:
         confidence = round(min(1.0, max(0.0, confidence)), 4)

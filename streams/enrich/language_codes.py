@@ -79,7 +79,7 @@ def canonical_code(code: str) -> str:
     return CANONICAL.get(primary, primary)
 
 
-def weight(code: str, script: str = "") -> float:
+def weight(code: str, script: str = "", brief: bool = False) -> float:
     """How common a language is in news and social text, against the common ones (1): a prior for what a text may be in.
 
     The models learned from Wikipedias and from parallel sentences, where a small language has as many sentences as a big one.
@@ -88,20 +88,22 @@ def weight(code: str, script: str = "") -> float:
     Args:
         code: a canonical code.
         script: the script of the text; Hindi in Latin letters is rarer than in its own.
+        brief: of two or three words, which a small language shares with the big one beside it.
     """
+    if brief and code in _BESIDE:
+        return 0.1
     if script == "LATIN" and code in _ROMANISED:
         return 0.15
     return _WEIGHTS.get(code, 0.05)
 
 
 _ROMANISED = frozenset({"ar", "hi", "ml", "ta"})
+_BESIDE = frozenset({"ast", "oc", "sc"})
 _WEIGHTS = (
     dict.fromkeys(_UNCOMMON, 0.3)
     | dict.fromkeys(_COMMON, 1.0)
     | dict.fromkeys(["cs", "da", "el", "fi", "he", "hu", "nl", "no", "pl", "ro", "uk", "vi"], 2.5)
     | dict.fromkeys(["ar", "de", "es", "fr", "id", "it", "pt", "ru", "tr"], 6.0)
-    # Spoken beside a common language of nearly the same words, and rarely written on a wire.
-    | dict.fromkeys(["ast", "oc", "sc"], 0.1)
     # Hindi and Tibetan against neighbours that write the same words; Bosnian against Croatian.
     | {"en": 10.0, "hi": 12.0, "fa": 4.0, "sv": 4.0, "bo": 2.0, "bs": 0.2}
 )

@@ -164,6 +164,10 @@ def test_two_words_are_not_told_with_certainty_to_be_what_they_are_not(text: str
     assert found.code != wrong or found.confidence < 0.5
 
 
+def test_a_small_language_is_told_where_there_is_more_than_a_few_words_of_it() -> None:
+    assert IDENTIFIER.identify("Les aiciones de la bolsa cayeron güei pola mañana darréu del anunciu del bancu central").code == "ast"
+
+
 URLS = st.from_regex(r"https?://[a-z]{3,12}\.(com|io|fr|co\.uk)/[a-z0-9/_-]{0,30}", fullmatch=True)
 MENTIONS = st.from_regex(r"@[A-Za-z_]{2,15}[0-9]{0,3}", fullmatch=True)
 TAGS = st.sampled_from(["$AAPL", "$TSLA", "#news", "#FX", "3.4%", "🚀", "😀😀", "1,250.00", "RT"])
