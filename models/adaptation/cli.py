@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from models.adaptation.labels import Labelled, read_labels
+from models.adaptation.labels import Labelled, likely_task, read_labels
 from models.adaptation.replay import REPLAY_FILE, Replay, load_replay
 from models.artifact import DEFAULT_ARTIFACT, Artifact, load_artifact
 from models.command_line import ArtifactOption, CacheOption, errors, reported
-from models.data import LABELS, SENTIMENT_LABELS, find_data
+from models.data import LABELS, find_data
 from models.encoder.pretrained import cache_folder
 from models.errors import ModelError, require
 from models.progress import Progress, shown_progress
@@ -36,12 +36,10 @@ class Method(StrEnum):
 
 
 def _chosen_task(task: str | None, rows: Sequence[Labelled]) -> str:
-    """``task``, or what the labels look like: sentiments if all of them are, else topics."""
-    if task is not None:
-        if task not in LABELS:
-            raise ModelError(f"--task is {task!r}", mend=f"use one of {', '.join(LABELS)}")
-        return task
-    return "sentiment" if {row.label.casefold() for row in rows} <= set(SENTIMENT_LABELS) else "topic"
+    """``task``, or what the labels look like."""
+    if task is not None and task not in LABELS:
+        raise ModelError(f"--task is {task!r}", mend=f"use one of {', '.join(LABELS)}")
+    return task or likely_task(rows)
 
 
 def _within(pairs: Sequence[str]) -> dict[str, str]:
@@ -151,7 +149,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         cache: CacheOption = None,
     ) -> None:
-        """Adapt a model to your labels: a new domain, or new topics. Refuses where an old language would decay by more than 0.5 points.
+        """Adapt a model to your labels: a new domain, or new topics. Refuses where old text decays: more than 0.5 points, beyond chance.
 
         Example: bellwether models adapt --labels desk.jsonl --within "central banks=economy, business and finance" --out my-model
         """

@@ -7,6 +7,7 @@ import difflib
 import gzip
 import hashlib
 import json
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from typing import Any
 
 from models.data import SENTIMENT_LABELS
 from models.errors import ModelError
+from models.evaluation.synonyms import class_named
 
-__all__ = ["LEAST", "Labelled", "Labels", "read_labels", "resolve_classes"]
+__all__ = ["LEAST", "Labelled", "Labels", "likely_task", "read_labels", "resolve_classes"]
 
 #: Texts a class needs: with fewer, cross-validation cannot leave any out.
 LEAST = 5
@@ -56,7 +58,12 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             return
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                record = json.loads(line)
+                try:
+                    record = json.loads(line)
+                except json.JSONDecodeError as error:
+                    raise ModelError(f"{path.name}, line {number}: not JSON ({error.msg})", mend=MEND) from error
+                except (ValueError, RecursionError) as error:  # a number, or a nesting, beyond what Python reads
+                    raise ModelError(f"{path.name}, line {number}: not JSON that can be read ({error})", mend=MEND) from error
                 if not isinstance(record, dict):
                     raise ModelError(f"{path.name}, line {number}: not a JSON object", mend=MEND)
                 yield number, record
@@ -71,7 +78,6 @@ def read_labels(path: Path) -> Labels:
     if not path.is_file():
         raise ModelError(f"no labels file {path}", mend=MEND)
     found: defaultdict[str, list[Labelled]] = defaultdict(list)
-    number = 0
     try:
         for number, record in _records(path):
             text, label, lang = record.get("text"), record.get("label"), record.get("lang") or UNKNOWN
@@ -82,9 +88,7 @@ def read_labels(path: Path) -> Labels:
             except UnicodeEncodeError as error:
                 raise ModelError(f"{path.name}, line {number}: half a character (a lone surrogate) in the text", mend=MEND) from error
             found[text].append(Labelled(text, label.strip(), lang.strip().lower()))
-    except json.JSONDecodeError as error:
-        raise ModelError(f"{path.name}, line {number + 1}: not JSON ({error.msg})", mend=MEND) from error
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise ModelError(f"{path.name} cannot be read: {error}", mend=MEND) from error
     rows = [same[0] for same in found.values() if len({one.label for one in same}) == 1]
     if not rows:
@@ -92,14 +96,33 @@ def read_labels(path: Path) -> Labels:
     return Labels(rows, len(found) - len(rows), hashlib.sha256(path.read_bytes()).hexdigest())
 
 
+def likely_task(rows: Sequence[Labelled]) -> str:
+    """What the labels look like: sentiments if all of them are, or mean one (``bearish``); topics if none of them is.
+
+    Raises:
+        ModelError: some are sentiments and some are not, so nobody can tell.
+    """
+    tones = {label: class_named("sentiment", label, SENTIMENT_LABELS) for label in sorted({row.label for row in rows})}
+    strange = [label for label, tone in tones.items() if tone is None]
+    if strange and len(strange) < len(tones):
+        seen = next(label for label, tone in tones.items() if tone)
+        raise ModelError(
+            f"the label {seen!r} looks like a sentiment, {strange[0]!r} does not", mend="say which they are with --task sentiment or topic"
+        )
+    return "topic" if strange else "sentiment"
+
+
 def resolve_classes(rows: Sequence[Labelled], task: str, known: Sequence[str]) -> tuple[list[str], list[int]]:
     """The classes of the adapted head (``known``, then new ones by name) and each row's place among them. Case does not matter.
+
+    A sentiment may also be named by a word that means it; what a user calls a topic may be another one than ours of a like name.
 
     Raises:
         ModelError: a sentiment is not one of the three, a class has fewer than :data:`LEAST` texts, or there is only one class.
     """
     by_folded = {name.casefold(): name for name in known}
-    names = [by_folded.get(row.label.casefold(), row.label) for row in rows]
+    means = {row.label: class_named(task, row.label, known) if task == "sentiment" else None for row in rows}
+    names = [means[row.label] or by_folded.get(row.label.casefold(), row.label) for row in rows]
     counts = Counter(names)
     new = sorted(set(counts) - set(known))
     if task == "sentiment" and new:

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import gzip
 import json
-import tomllib
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from models.data import LABELS, SENTIMENT_LABELS, Example, sentiment_target, sources, topic_target
 from models.errors import ModelError
+from models.evaluation.synonyms import class_named
 from models.events import event_target
 from models.targets import clause_of
 
@@ -62,18 +60,6 @@ class TextSet:
     note: str
 
 
-@cache
-def _names(task: str, classes: tuple[str, ...]) -> Mapping[str, str]:
-    """Folded label -> class of ``task``, one of ``classes``."""
-    raw = tomllib.loads(resources.files("models.evaluation").joinpath("synonyms.toml").read_text(encoding="utf-8"))
-    known = {_folded(label): label for label in classes}
-    return {_folded(word): name for word, name in raw[task].items() if name in classes} | known
-
-
-def _folded(label: str) -> str:
-    return " ".join(label.casefold().replace("_", " ").replace("-", " ").split())
-
-
 def class_of(task: str, source: str, label: str, classes: Sequence[str] | None = None) -> int | None:
     """Index of the class of ``task`` that ``label`` of ``source`` means; None where our tables leave that label out.
 
@@ -85,7 +71,7 @@ def class_of(task: str, source: str, label: str, classes: Sequence[str] | None =
     """
     entry = sources().get(source)
     known = LABELS[task] if classes is None else tuple(classes)
-    name = _names(task, known).get(_folded(label))
+    name = class_named(task, label, known)
     if entry is not None and entry.left_out is None and entry.task == ("sentiment" if task == "sentiment" else "topic"):
         try:
             return _of_table(task, source, label)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.adaptation.labels import LEAST, Labelled, read_labels, resolve_classes
+from models.adaptation.labels import LEAST, Labelled, likely_task, read_labels, resolve_classes
+from models.data import SENTIMENT_LABELS
 from models.errors import ModelError
 
 ROWS = [{"text": "Rates rise", "label": "banks", "lang": "en"}, {"text": "Öl fällt,\nstark", "label": " oil ", "lang": "DE"}]
@@ -48,6 +49,10 @@ def test_a_text_with_two_labels_teaches_nothing_and_one_said_twice_counts_once(t
         ("a.jsonl", b'{"text": "a", "label": 3}', "line 1: text or label is missing"),
         ("a.jsonl", b'{"text": "  ", "label": "b"}', "line 1: text or label is missing"),
         ("a.jsonl", b'{"text": "\\ud800", "label": "b"}', "line 1: half a character"),
+        ("a.jsonl", b'{"text": "a", "label": "b"}\n' + b"[" * 100_000, "line 2: not JSON that can be read"),
+        ("a.jsonl", b'{"text": "a", "label": "b", "id": ' + b"9" * 5_000 + b"}", "line 1: not JSON that can be read"),
+        ("a.jsonl.gz", gzip.compress(b"a" * 1_000)[:-12] + b"\x07" * 12, "cannot be read"),
+        ("a.jsonl.gz", gzip.compress(b"{}")[:10] + b"\xff" * 20, "cannot be read"),
         ("a.jsonl", b"", "holds no labelled text"),
         ("a.jsonl", b"\xff\xfe", "cannot be read"),
         ("a.jsonl.gz", b"no gzip", "cannot be read"),
@@ -81,9 +86,24 @@ def test_a_slip_of_the_pen_is_no_new_class() -> None:
         resolve_classes(many(sprot=1, sport=20, oil=20), "topic", ["health", "sport"])
 
 
-def test_a_sentiment_is_one_of_three() -> None:
-    with pytest.raises(ModelError, match="'bullish' is no sentiment"):
-        resolve_classes(many(bullish=10, negative=10), "sentiment", ["negative", "neutral", "positive"])
+def test_a_sentiment_is_one_of_three_or_a_word_that_means_one() -> None:
+    with pytest.raises(ModelError, match="'sideways' is no sentiment"):
+        resolve_classes(many(sideways=10, negative=10), "sentiment", SENTIMENT_LABELS)
+    classes, places = resolve_classes(many(Bullish=5, negative=5, bearish=6), "sentiment", SENTIMENT_LABELS)
+    assert classes == list(SENTIMENT_LABELS)
+    assert places == [2] * 5 + [0] * 11
+
+
+def test_what_the_labels_look_like_decides_the_task() -> None:
+    assert likely_task(many(bullish=1, BEARISH=1, neutral=1)) == "sentiment"
+    assert likely_task(many(banks=1, sport=1)) == "topic"
+    with pytest.raises(ModelError, match="'bearish' looks like a sentiment, 'sideways' does not") as caught:
+        likely_task(many(bullish=1, bearish=1, sideways=1))
+    assert "--task" in caught.value.mend
+
+
+def test_a_topic_of_the_users_is_not_taken_for_ours_of_a_like_name() -> None:
+    assert resolve_classes(many(business=5, sport=5), "topic", ["economy, business and finance", "sport"])[0][-1] == "business"
 
 
 def test_one_known_class_alone_teaches_nothing_and_one_new_class_does() -> None:
