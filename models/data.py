@@ -6,10 +6,7 @@ The sets are gzip JSON Lines under ``train/sentiment_*``, ``train/topic`` and ``
 
 from __future__ import annotations
 
-import gzip
-import json
 import tomllib
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +16,7 @@ from typing import Any
 
 from models.errors import ModelError
 from models.events import EVENT_LABELS, event_target
+from models.json_lines import json_lines
 from models.topics import TOPIC_LABELS, topic_table
 
 __all__ = [
@@ -145,22 +143,8 @@ def read_rows(path: Path) -> Iterator[Row]:
     """
     if not path.is_file():
         raise ModelError(f"no such set: {path}", mend="give the folder that holds train/ and benchmark/ with --data")
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-        numbered = enumerate(lines, start=1)
-        while True:
-            try:
-                number, line = next(numbered)
-            except StopIteration:
-                return
-            except (OSError, UnicodeDecodeError, EOFError, zlib.error) as error:
-                raise ModelError(f"cannot read {path}: {error}", mend="fetch the set again") from error
-            try:
-                record = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ModelError(f"{path.name}, line {number}: not JSON ({error.msg})", mend="fetch the set again") from error
-            if not isinstance(record, dict):
-                raise ModelError(f"{path.name}, line {number}: not a JSON object", mend="fetch the set again")
-            yield Row(*(_field(record, name, path, number) for name in ("text", "label", "lang", "source", "split")))
+    for number, record in json_lines(path, "fetch the set again"):
+        yield Row(*(_field(record, name, path, number) for name in ("text", "label", "lang", "source", "split")))
 
 
 def sentiment_target(source: Source, label: str) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["FILLERS", "HIDDEN", "LAYERS", "THEMES", "TONES", "write_encoder", "write_text"]
+from models.training.configuration import FineTuning, Mixing, Optimisation, Watch
+
+__all__ = ["FILLERS", "HIDDEN", "LAYERS", "THEMES", "TONES", "small_training", "write_encoder", "write_text"]
 
 TONES = {"negative": ["loss", "crash", "fraud"], "neutral": ["meeting", "report", "plan"], "positive": ["profit", "win", "growth"]}
 THEMES = {"Deportes": ["football", "match"], "Economía": ["bank", "market"]}
@@ -86,3 +88,20 @@ def write_text(folder: Path, *, events: bool = False) -> Path:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_text("\n".join(rows) + "\n", encoding="utf-8")
     return folder
+
+
+def small_training(encoder: Path, *, steps: int) -> FineTuning:
+    """A run of ``steps`` steps, scored twice, that learns these sentences with an ``encoder`` of three layers."""
+    return FineTuning(
+        model=str(encoder),
+        pieces=58,
+        max_length=16,
+        train_length=16,
+        frozen=1,
+        feature_layers=(1, 3),
+        probe=12,
+        threads=1,
+        mixing=Mixing(rows=200),
+        optimisation=Optimisation(steps=steps, batch=16, learning_rate=3e-3, head_rate=1e-3, warmup=3, average=0.9),
+        watch=Watch(every=steps // 2, rows=60),
+    )

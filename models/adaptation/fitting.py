@@ -123,7 +123,7 @@ def fit_change(new: NewRows, old: OldRows, setting: Setting, parents: Sequence[i
     if start is None:
         bias = np.zeros(classes)
         # As likely as one row of the old ones: below every class that the base model would answer.
-        bias[known:] = np.log(np.exp(old.base).sum(1).mean() / (len(old.base) + 1))
+        bias[known:] = np.logaddexp.reduce(old.base, axis=None) - np.log(len(old.base)) - np.log(len(old.base) + 1)
         start = Change(np.zeros((dims, classes)), bias)
     flat = minimise(loss, np.concatenate([start.matrix.ravel(), start.bias]))
     return Change(flat[: dims * classes].reshape(dims, classes), flat[dims * classes :])

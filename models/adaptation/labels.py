@@ -6,8 +6,6 @@ import csv
 import difflib
 import gzip
 import hashlib
-import json
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from typing import Any
 from models.data import SENTIMENT_LABELS
 from models.errors import ModelError
 from models.evaluation.synonyms import class_named
+from models.json_lines import UNREADABLE, json_lines
 
 __all__ = ["LEAST", "Labelled", "Labels", "likely_task", "read_labels", "resolve_classes"]
 
@@ -45,28 +44,18 @@ class Labels:
 
 
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    plain = path.name.removesuffix(".gz")
-    with (
-        gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-        if path.suffix == ".gz"
-        else path.open(encoding="utf-8-sig", newline="") as lines
-    ):
-        if plain.endswith(".csv"):
+    """Line and fields of each row of a CSV file, plain or gzip."""
+    try:
+        with (
+            gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+            if path.suffix == ".gz"
+            else path.open(encoding="utf-8-sig", newline="") as lines
+        ):
             reader = csv.DictReader(lines)
             for record in reader:
                 yield reader.line_num, dict(record)
-            return
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                try:
-                    record = json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise ModelError(f"{path.name}, line {number}: not JSON ({error.msg})", mend=MEND) from error
-                except (ValueError, RecursionError) as error:  # a number, or a nesting, beyond what Python reads
-                    raise ModelError(f"{path.name}, line {number}: not JSON that can be read ({error})", mend=MEND) from error
-                if not isinstance(record, dict):
-                    raise ModelError(f"{path.name}, line {number}: not a JSON object", mend=MEND)
-                yield number, record
+    except (*UNREADABLE, csv.Error) as error:
+        raise ModelError(f"cannot read {path}: {error}", mend=MEND) from error
 
 
 def read_labels(path: Path) -> Labels:
@@ -78,18 +67,16 @@ def read_labels(path: Path) -> Labels:
     if not path.is_file():
         raise ModelError(f"no labels file {path}", mend=MEND)
     found: defaultdict[str, list[Labelled]] = defaultdict(list)
-    try:
-        for number, record in _records(path):
-            text, label, lang = record.get("text"), record.get("label"), record.get("lang") or UNKNOWN
-            if not (isinstance(text, str) and isinstance(label, str) and isinstance(lang, str) and text.strip() and label.strip()):
-                raise ModelError(f"{path.name}, line {number}: text or label is missing, empty or not text", mend=MEND)
-            try:
-                text.encode("utf-8")
-            except UnicodeEncodeError as error:
-                raise ModelError(f"{path.name}, line {number}: half a character (a lone surrogate) in the text", mend=MEND) from error
-            found[text].append(Labelled(text, label.strip(), lang.strip().lower()))
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
-        raise ModelError(f"{path.name} cannot be read: {error}", mend=MEND) from error
+    table = path.name.removesuffix(".gz").endswith(".csv")
+    for number, record in _records(path) if table else json_lines(path, MEND):
+        text, label, lang = record.get("text"), record.get("label"), record.get("lang") or UNKNOWN
+        if not (isinstance(text, str) and isinstance(label, str) and isinstance(lang, str) and text.strip() and label.strip()):
+            raise ModelError(f"{path.name}, line {number}: text or label is missing, empty or not text", mend=MEND)
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ModelError(f"{path.name}, line {number}: half a character (a lone surrogate) in the text", mend=MEND) from error
+        found[text].append(Labelled(text, label.strip(), lang.strip().lower()))
     rows = [same[0] for same in found.values() if len({one.label for one in same}) == 1]
     if not rows:
         raise ModelError(f"{path.name} holds no labelled text", mend=MEND)

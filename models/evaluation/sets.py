@@ -6,9 +6,6 @@ A label is read by the table of its source where the source is one of ours, else
 
 from __future__ import annotations
 
-import gzip
-import json
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +16,14 @@ from models.data import LABELS, SENTIMENT_LABELS, Example, sentiment_target, sou
 from models.errors import ModelError
 from models.evaluation.synonyms import class_named
 from models.events import event_target
+from models.json_lines import json_lines
 from models.targets import clause_of
 
 __all__ = ["TASKS", "UNKNOWN", "Line", "TextSet", "class_of", "read_sets"]
 
 TASKS = tuple(LABELS)
 UNKNOWN = "und"
-FIELDS = "every line needs text and label, and where known lang, source and target"
+FIELDS = "give JSON Lines in UTF-8, plain or gzip; every line needs text and label, and where known lang, source and target"
 
 
 @dataclass(frozen=True)
@@ -106,26 +104,12 @@ def _text(record: Mapping[str, Any], name: str, place: str) -> str:
 
 
 def _lines(path: Path) -> Iterator[Line]:
-    try:
-        with gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig") as lines:
-            for number, line in enumerate(lines, start=1):
-                place = f"{path.name}, line {number}"
-                if not line.strip():
-                    continue
-                try:
-                    record = json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise ModelError(f"{place}: not JSON ({error.msg})", mend=FIELDS) from error
-                except (ValueError, RecursionError) as error:  # a number, or a nesting, beyond what Python reads
-                    raise ModelError(f"{place}: not JSON that can be read ({error})", mend=FIELDS) from error
-                if not isinstance(record, dict):
-                    raise ModelError(f"{place}: not a JSON object", mend=FIELDS)
-                text, label, lang, source, split, target = (
-                    _text(record, name, place) for name in ("text", "label", "lang", "source", "split", "target")
-                )
-                yield Line(text, label, lang or UNKNOWN, source or path.name.split(".")[0], split, target, place)
-    except (OSError, UnicodeDecodeError, EOFError, zlib.error) as error:
-        raise ModelError(f"cannot read {path}: {error}", mend="give JSON Lines in UTF-8, plain or gzip") from error
+    for number, record in json_lines(path, FIELDS):
+        place = f"{path.name}, line {number}"
+        text, label, lang, source, split, target = (
+            _text(record, name, place) for name in ("text", "label", "lang", "source", "split", "target")
+        )
+        yield Line(text, label, lang or UNKNOWN, source or path.name.split(".")[0], split, target, place)
 
 
 def _files(data: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_encoder import EVENTS, FILLERS, THEMES, TONES, write_encoder, write_text
+from small_encoder import EVENTS, FILLERS, THEMES, TONES, small_training, write_encoder, write_text
 from typer.testing import CliRunner
 
 from models.adaptation.adapters import AdaptedNetwork
@@ -28,7 +28,6 @@ from models.data import LABELS
 from models.encoder.restoration import restore
 from models.errors import ModelError
 from models.inference import Encoder
-from models.training.configuration import FineTuning, Mixing, Optimisation, Watch
 from models.training.finetuned import fine_tune
 
 torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
@@ -87,19 +86,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def base(place: Path) -> Artifact:
-    chosen = FineTuning(
-        model=str(place / "encoder"),
-        pieces=58,
-        max_length=16,
-        train_length=16,
-        frozen=1,
-        feature_layers=(1, 3),
-        probe=12,
-        threads=1,
-        mixing=Mixing(rows=200),
-        optimisation=Optimisation(steps=60, batch=16, learning_rate=3e-3, head_rate=1e-3, warmup=3, average=0.9),
-        watch=Watch(every=30, rows=60),
-    )
+    chosen = small_training(place / "encoder", steps=60)
     made, _ = fine_tune(place / "data", place / "base", place / "cache", place / "run", chosen, quiet)
     return made
 

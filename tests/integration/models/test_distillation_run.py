@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_encoder import FILLERS, THEMES, TONES, write_encoder, write_text
+from small_encoder import FILLERS, THEMES, TONES, small_training, write_encoder, write_text
 from typer.testing import CliRunner
 
 from models.artifact import Artifact, load_artifact
@@ -29,7 +29,7 @@ from models.inference import Encoder
 from models.students.distillation import distill, distiller
 from models.students.static_model import StaticModel
 from models.students.student import Distillation
-from models.training.configuration import FineTuning, Mixing, Optimisation, Watch
+from models.training.configuration import Mixing, Optimisation, Watch
 from models.training.finetuned import fine_tune
 
 torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
@@ -58,19 +58,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def teacher(place: Path) -> Artifact:
-    chosen = FineTuning(
-        model=str(place / "encoder"),
-        pieces=58,
-        max_length=16,
-        train_length=16,
-        frozen=1,
-        feature_layers=(1, 3),
-        probe=12,
-        threads=1,
-        mixing=Mixing(rows=200),
-        optimisation=Optimisation(steps=40, batch=16, learning_rate=3e-3, head_rate=1e-3, warmup=3, average=0.9),
-        watch=Watch(every=20, rows=60),
-    )
+    chosen = small_training(place / "encoder", steps=40)
     made, _ = fine_tune(place / "data", place / "teacher", place / "cache", place / "teacher-run", chosen, quiet)
     return made
 

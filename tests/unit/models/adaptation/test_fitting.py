@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -94,3 +96,15 @@ def test_a_class_that_could_not_be_said_is_left_alone() -> None:
     shared = change.logits(old.coordinates, old.base)
     silenced = shared[:, 1] - np.log(np.exp(shared[:, [0, 2]]).sum(1))
     assert abs(float(silenced.mean()) - float((old.base[:, 1] - np.log(np.exp(old.base[:, [0, 2]]).sum(1))).mean())) < 0.2
+
+
+@pytest.mark.parametrize("height", [100.0, 5_000.0])
+def test_logits_of_any_height_say_the_same(height: float) -> None:
+    """Only their differences count; a head that learned to be very sure of itself has large ones."""
+    new, old = rows(np.random.default_rng(5), 60, 5)
+    raised = dataclasses.replace(new, base=new.base + height), dataclasses.replace(old, base=old.base + height)
+    parents, setting = [0, 1, 2, None, 1], Setting(pull=0.1, replay=4.0)
+    one, other = fit_change(new, old, setting, parents), fit_change(*raised, setting, parents)
+    assert np.isfinite(other.bias).all()
+    assert other.matrix == pytest.approx(one.matrix, abs=1e-3)
+    assert other.bias[3:] - height == pytest.approx(one.bias[3:], abs=1e-2)
