@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -159,7 +160,8 @@ def sweep(data: Path) -> list[ChildRecord]:
 
 
 def _runs(process: psutil.Process, program: str) -> bool:
+    """A process that has only just begun has no command line yet, and what it runs is told without links."""
     try:
-        return program in process.cmdline() or process.exe() == program
+        return program in process.cmdline() or process.exe() in (program, os.path.realpath(program))
     except psutil.Error:
         return False

@@ -71,6 +71,21 @@ def test_the_sweep_kills_only_what_it_recognises(tmp_path: Path) -> None:
             process.wait()
 
 
+def test_the_sweep_knows_a_process_that_has_only_just_begun(tmp_path: Path) -> None:
+    """It has no command line for a moment, and its program is told by the name behind all links."""
+    (tmp_path / "sleep").symlink_to("/bin/sleep")
+    for program in ["/bin/sleep", str(tmp_path / "sleep")] * 10:
+        process = subprocess.Popen([program, "300"], start_new_session=True)
+        try:
+            begun = psutil.Process(process.pid).create_time()
+            child = ChildRecord(name="broker", pid=process.pid, started=begun, program=program)
+            write_stack(info(tmp_path, 2**22 - 1, 1.0, (child,)))
+            assert sweep(tmp_path) == [child]
+        finally:
+            process.kill()
+            process.wait()
+
+
 def test_the_folder_belongs_to_one_process_and_is_free_when_that_is_gone(tmp_path: Path) -> None:
     script = "import sys; from pathlib import Path; from streams.embedded.runtime import lock_folder; "
     script += "lock = lock_folder(Path(sys.argv[1])); print('held', flush=True); input()"
