@@ -80,7 +80,8 @@ def test_a_users_lines_are_measured(place: Path, calibrated: Artifact, tmp_path:
     rows = [{"text": text, "label": label} for text, label in lines]
     (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     picture = tmp_path / "curves.svg"
-    arguments = ["evaluate", str(calibrated.root), "--data", str(tmp_path), "--json", "--plot", str(picture), "--teacher-of", str(tmp_path)]
+    arguments = ["evaluate", str(calibrated.root), "--data", str(tmp_path), "--json", "--plot", str(picture)]
+    arguments += ["--teacher-of", str(calibrated.root)]
     done = RUNNER.invoke(app, arguments)
     assert done.exit_code == 0, done.output
     report = json.loads(done.stdout)
@@ -88,7 +89,7 @@ def test_a_users_lines_are_measured(place: Path, calibrated: Artifact, tmp_path:
     assert report["whole"]["mine"]["accuracy"] > 90
     assert report["details"]["mine"]["classes"] == ["negative", "positive"]
     assert np.sum(report["details"]["mine"]["confusion"]) == 6
-    assert json.loads((tmp_path / "teacher.json").read_text()) == report
+    assert json.loads((calibrated.root / "teacher.json").read_text()) == report
     assert picture.stat().st_size > 1_000
     against = RUNNER.invoke(app, ["evaluate", str(calibrated.root), "--data", str(tmp_path), "--against", str(calibrated.root)])
     assert against.exit_code == 0, against.output
