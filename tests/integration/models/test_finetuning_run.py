@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_encoder import write_encoder, write_text
+from small_encoder import small_training, write_encoder, write_text
 from typer.testing import CliRunner
 
 from models.artifact import load_artifact
@@ -23,7 +23,7 @@ from models.errors import ModelError
 from models.evaluation.measuring import evaluate
 from models.inference import Encoder, Runner
 from models.texts.corpus import Limits
-from models.training.configuration import FineTuning, Mixing, Optimisation, Watch
+from models.training.configuration import FineTuning, Optimisation, Watch
 from models.training.finetuned import fine_tune, prepared
 from models.training.linear import Recipe, train
 
@@ -47,17 +47,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def choices(place: Path) -> FineTuning:
-    return FineTuning(
+    return dataclasses.replace(
+        small_training(place / "encoder", steps=STEPS),
         version="0.2",
-        model=str(place / "encoder"),
-        pieces=58,
-        max_length=16,
-        train_length=16,
-        frozen=1,
-        feature_layers=(1, 3),
-        probe=12,
-        threads=1,
-        mixing=Mixing(rows=200),
         optimisation=Optimisation(
             steps=STEPS, batch=8, accumulation=2, learning_rate=3e-3, head_rate=1e-3, warmup=3, average=0.9, dropout=0.1, samples=2
         ),

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_encoder import write_encoder, write_text
+from small_encoder import small_training, write_encoder, write_text
 from typer.testing import CliRunner
 
 from models.cli import app
 from models.errors import ModelError
 from models.inference import Encoder
 from models.training.ablation import PLAIN, VARIANTS, ablate, table
-from models.training.configuration import FineTuning, Mixing, Optimisation, Watch
+from models.training.configuration import FineTuning, Optimisation, Watch
 from models.training.finetuned import fine_tune, prepared
 from models.training.methods import Methods
 
@@ -39,17 +39,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def choices(place: Path, **methods: Any) -> FineTuning:
-    return FineTuning(
+    return dataclasses.replace(
+        small_training(place / "encoder", steps=STEPS),
         version="0.2",
-        model=str(place / "encoder"),
-        pieces=58,
-        max_length=16,
-        train_length=16,
-        frozen=1,
-        feature_layers=(1, 3),
-        probe=12,
-        threads=1,
-        mixing=Mixing(rows=200),
         optimisation=Optimisation(steps=STEPS, batch=8, learning_rate=3e-3, head_rate=1e-3, warmup=2, average=0.9, samples=2),
         watch=Watch(every=4, rows=20, patience=9, tensorboard=False),
         methods=Methods(**methods),
