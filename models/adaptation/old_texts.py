@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from pathlib import Path
 
 from models.data import Example, examples, read_rows, sources
 from models.errors import ModelError
+from models.json_lines import json_lines
 from models.texts.mixture import normalised
 
 __all__ = ["OldText", "Quotas", "choose_old", "read_old", "read_own"]
@@ -95,19 +94,17 @@ def read_own(place: Path, heads: Mapping[str, Sequence[str]]) -> Iterator[OldTex
         raise ModelError(f"no .jsonl files in {place}", mend=OWN)
     named = {task: {name.casefold(): place for place, name in enumerate(classes)} for task, classes in heads.items()}
     for path in paths:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                try:
-                    record = json.loads(line)
-                    text, lang, label = record["text"], record["lang"], record.get("label")
-                except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-                    raise ModelError(f"{path.name}, line {number}: not an object with text and lang", mend=OWN) from error
-                if not (isinstance(text, str) and isinstance(lang, str) and text.strip()):
-                    raise ModelError(f"{path.name}, line {number}: text or lang is empty or not text", mend=OWN)
-                key = str(label).casefold()
-                answers = {task: places[key] for task, places in named.items() if key in places}
-                check = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[0] % CHECKED == 0
-                yield OldText(text, lang, path.name, check, answers)
+        for number, record in json_lines(path, OWN):
+            text, lang = record.get("text"), record.get("lang")
+            if not (isinstance(text, str) and isinstance(lang, str) and text.strip()):
+                raise ModelError(f"{path.name}, line {number}: text or lang is missing, empty or not text", mend=OWN)
+            try:
+                digest = hashlib.sha256(text.encode("utf-8")).digest()
+            except UnicodeEncodeError as error:
+                raise ModelError(f"{path.name}, line {number}: half a character (a lone surrogate) in the text", mend=OWN) from error
+            key = str(record.get("label")).casefold()
+            answers = {task: places[key] for task, places in named.items() if key in places}
+            yield OldText(text, lang, path.name, digest[0] % CHECKED == 0, answers)
 
 
 def choose_old(texts: Iterator[OldText], quotas: Quotas, languages: Set[str]) -> list[OldText]:

@@ -7,9 +7,7 @@ it answers, and a quarter to report.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from pathlib import Path
 
 from models.data import Example, examples, read_rows, sources
 from models.errors import ModelError
+from models.json_lines import json_lines
 from models.languages import ENCODER_LANGUAGES
 from models.texts.mixture import normalised
 
@@ -102,8 +101,7 @@ def _stream(path: Path, parts: Sequence[int], known: set[str]) -> list[str]:
     """The texts of some parts of a stream in the order of time, each once, without those that stand in a labelled set."""
     if not path.is_file():
         raise ModelError(f"no such stream: {path}", mend="give the folder that holds train/ and streams/ with --data")
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        texts = {text: normalised(text) for text in (str(json.loads(line)["text"]) for line in lines)}
+    texts = {text: normalised(text) for text in (str(record["text"]) for _, record in json_lines(path, "fetch the stream again"))}
     return [text for text, letters in texts.items() if letters not in known and _digest(letters)[0] % 4 in parts]
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from models.data import Example, examples, read_rows
+from models.json_lines import json_lines
 from models.languages import ENCODER_LANGUAGES
 from models.mislabelled import trusted
 from models.texts.sampling import choose, training_limit
@@ -63,8 +62,7 @@ def vocabulary_texts(data: Path) -> Iterator[tuple[str, str]]:
             if row.split == "train" and row.lang in ENCODER_LANGUAGES:
                 yield row.lang, row.text
     for path in sorted((data / "streams").glob("*.jsonl*")):
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-            for line in lines:
-                text = json.loads(line).get("text")
-                if isinstance(text, str):
-                    yield _set_name(path), text
+        for _, record in json_lines(path, "fetch the stream again"):
+            text = record.get("text")
+            if isinstance(text, str):
+                yield _set_name(path), text

@@ -111,3 +111,18 @@ def test_own_text_may_be_one_file_without_any_label(tmp_path: Path) -> None:
     assert {one.lang for one in found} == {"nl"}
     assert not any(one.answers for one in found)
     assert 20 < sum(one.check for one in found) < 90
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"text": "a", "lang": "en"}\n[]', "line 2: not a JSON object"),
+        (b'{"text": "\\ud800", "lang": "en"}', "line 1: half a character"),
+        (b"[" * 100_000, "line 1: not JSON that can be read"),
+        (b'{"text": "\xff"}', "cannot read"),
+    ],
+)
+def test_an_own_file_that_cannot_be_read_is_one_line(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "mine.jsonl").write_bytes(content)
+    with pytest.raises(ModelError, match=message):
+        list(read_own(tmp_path, {}))
